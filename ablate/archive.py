@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -32,9 +32,6 @@ from ablate.report.report import Report
 from ablate.search.experiment import SearchExperiment
 from ablate.study.document import read_document
 from ablate.study.program import ProgramStudy
-
-if TYPE_CHECKING:
-    import optuna
 
 AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 DISTRIBUTION = "ablate-studies"
@@ -64,8 +61,6 @@ def archive_members(
         kept = report.keep_records(runs, None, WITH_LOGITS if logits else NAMES)
         if kept is None or not kept.trials:
             raise RunError(f"archive: no trial of {study.name} is recorded in {experiment.runs}; run it first")
-        if isinstance(experiment, SearchExperiment) and experiment.opened:
-            _copy_search(experiment.opened, runs / "search.db")
         members = {path.relative_to(folder).as_posix(): read_file(path) for path in runs.rglob("*") if path.is_file()}
     documents = {file.name: file, **_together(file)}
     for path in documents.values():
@@ -127,17 +122,6 @@ def local_paths(members: Mapping[str, bytes], experiment: AnyExperiment) -> list
         for name, data in members.items()
         if (found := [needle for needle in needles if needle.encode() in data])
     ]
-
-
-def _copy_search(search: optuna.Study, path: Path) -> None:
-    """Copy one search into an SQLite file of its own, from which a report reads its candidates."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    copy = optuna.create_study(storage=f"sqlite:///{path}", study_name=search.study_name, directions=search.directions)
-    for name, value in search.user_attrs.items():
-        copy.set_user_attr(name, value)
-    copy.add_trials(search.get_trials())
 
 
 def _together(file: Path) -> dict[str, Path]:

@@ -122,11 +122,11 @@ def _unknown(experiments: Sequence[AnyExperiment]) -> Iterator[str]:
     """The names of searches, and of variants that are tuned, whose candidates are not known here."""
     for one in experiments:
         if isinstance(one, SearchExperiment):
-            yield from [one.study.name] if one.opened is None else []
+            yield from [] if one.begun else [one.study.name]
         else:
             names = [(tuning.name, tuning.id) for tuning in one.tunings]
             searches = zip(names, searches_of(one))
-            yield from (name for (name, id), each in searches if not read_choice(one.runs, id) and each.opened is None)
+            yield from (name for (name, id), each in searches if not read_choice(one.runs, id) and not each.begun)
 
 
 def searches_of(experiment: AnyExperiment) -> list[SearchExperiment]:

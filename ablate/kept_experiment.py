@@ -58,7 +58,7 @@ def _valid_with_kept_copies(load: Callable[..., AnyExperiment], out: Path) -> An
 def _has_begun(experiment: AnyExperiment) -> bool:
     """Whether the runs directory has a trial or a candidate of the experiment."""
     if isinstance(experiment, SearchExperiment):
-        return experiment.opened is not None
+        return experiment.begun
     runs = experiment.runs
     return any(trial_state(runs, one.id) != "missing" for one in experiment.trials()) or any(
         read_choice(runs, one.id) for one in experiment.tunings

@@ -6,7 +6,6 @@ import os
 import zipfile
 from pathlib import Path
 
-import optuna
 import pytest
 from recorded import DIGITS, record, record_program
 
@@ -145,16 +144,3 @@ def test_the_studies_that_a_file_names_are_packed_with_their_own_code(made: Expe
     (tmp_path / "outside.yaml").write_text("name: outside\nstudies: [here/invented.yaml, ../x.yaml]\n")
     with pytest.raises(StudyError, match=r"studies: \.\./x\.yaml is not below the folder of outside\.yaml"):
         archive_members(both, tmp_path / "outside.yaml")
-
-
-def test_a_search_is_packed_without_others_of_its_storage(tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path}/all.db"
-    optuna.create_study(storage=storage, study_name="other")
-    made = optuna.create_study(storage=storage, study_name="mine", directions=["minimize", "maximize"])
-    made.set_user_attr("enqueued", 1)
-    made.add_trial(optuna.create_trial(values=[1.0, 2.0], user_attrs={"ids": ["a"]}))
-    archive._copy_search(made, tmp_path / "search.db")
-    assert optuna.get_all_study_names(f"sqlite:///{tmp_path}/search.db") == ["mine"]
-    copy = optuna.load_study(storage=f"sqlite:///{tmp_path}/search.db", study_name="mine")
-    assert (copy.user_attrs, copy.directions) == (made.user_attrs, made.directions)
-    assert [(one.values, one.user_attrs) for one in copy.trials] == [([1.0, 2.0], {"ids": ["a"]})]

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import orjson
 import pytest
 from recorded import DIGITS, recorded
+from search.landscape import invent, search
 
-from ablate.api import Experiment, load_study
+from ablate.api import Experiment, load_search, load_study
+from ablate.archive import archive_members
+from ablate.commands.outcome_text import merge_text
 from ablate.data.copies import Copy
-from ablate.errors import StudyError
+from ablate.errors import RecordError, StudyError
 from ablate.kept_experiment import with_kept_records
 from ablate.records.images import remember_copies
 from ablate.records.merge import merge_runs
+from ablate.records.records import sealed_bytes
+from ablate.records.searches import read_search, search_bytes, search_path, searches_of
+from ablate.report.search_report import SearchReport
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
 
+GOOD_THEN_BAD = f"  enqueue: [{', '.join(f'{{dropout: {value}}}' for value in (0.3, 0.25, 0.35, 0.2, 0.4, 0.0))}]\n"
 TWO = f"{DIGITS}seeds: 2\nvariants:\n  - net: [WRN-10-1, WRN-16-1]\n"
 
 
@@ -74,3 +83,66 @@ def test_records_of_another_study_are_not_read(made: Experiment, tmp_path: Path)
 def test_merge_takes_the_records_over(made: Experiment, tmp_path: Path) -> None:
     plan = merge_runs([tmp_path / "reports" / "invented" / "records"], tmp_path / "into")
     assert plan.finished == 4 and not plan.passed_over
+
+
+@pytest.fixture
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A search of which some candidates are pruned, its report, and no runs directory any more; the study file."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(SearchReport, "draw_figures", lambda report: {})
+    path = invent(tmp_path, 7, GOOD_THEN_BAD, pruner="median", epochs=3, folds=2)
+    search(path, tmp_path / "first")
+    load_search(path, runs=tmp_path / "first").report().write(tmp_path / "reports")
+    return path
+
+
+def test_a_report_of_a_search_is_made_again_without_its_storage(searched: Path, tmp_path: Path) -> None:
+    reports, load = tmp_path / "reports", partial(load_search, searched)
+    before = {path: path.read_bytes() for path in reports.rglob("*") if path.is_file()}
+    first = load(runs=tmp_path / "first")
+    assert {one.state for one in first.candidates()} == {"complete", "pruned"}
+    again, told = with_kept_records(load, tmp_path / "runs", reports)
+    assert told.startswith(f"{tmp_path / 'runs'} has none of these trials") and not list(reports.rglob("*.db"))
+    assert again.candidates() == first.candidates() and again.status() == first.status()
+    again.report().write(reports)
+    assert {path: path.read_bytes() for path in reports.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "runs").exists()
+    members = archive_members(first, searched)
+    assert not [name for name in members if name.endswith(".db")]
+    kept = {path.relative_to(again.runs).as_posix(): path.read_bytes() for path in again.runs.rglob("*") if path.is_file()}
+    assert kept == {name.removeprefix("invented_search/runs/"): data for name, data in members.items() if "/runs/" in name}
+
+
+def test_merge_takes_the_newest_candidates_of_a_search_over(searched: Path, tmp_path: Path) -> None:
+    kept, into = tmp_path / "reports" / "invented_search" / "records", tmp_path / "into"
+    (name,) = searches_of(kept)
+    whole = read_search(kept, name)
+    assert whole and whole.ended == 7
+    older = replace(whole, candidates=whole.candidates[:3])
+    search_path(into, name).parent.mkdir(parents=True)
+    search_path(into, name).write_bytes(search_bytes(older))
+    assert len(load_search(searched, runs=into).candidates()) == 3
+    plan = merge_runs([kept], into)
+    assert plan.searches == (whole,) and not plan.passed_over and "searches: 1 copied" in merge_text(plan)
+    assert len(load_search(searched, runs=into).candidates()) == 7
+    assert not merge_runs([kept], into).searches
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b'"dropout": 0.3', b'"dropout": 0.7', "candidate 0 had other trainings than the study asks for now; restore"),
+        (b'"number": 1,', b'"number": "x",', "not as `ablate report` writes it; remove it"),
+        (b"", b"", "damaged, its sha256 is not that of its content"),
+    ],
+)
+def test_candidates_that_are_not_those_of_the_search_are_refused(
+    searched: Path, tmp_path: Path, old: bytes, new: bytes, said: str
+) -> None:
+    kept = tmp_path / "reports" / "invented_search" / "records"
+    (name,) = searches_of(kept)
+    path = search_path(kept, name)
+    head = path.read_bytes()[: path.read_bytes().rfind(b',\n  "sha256"')]
+    path.write_bytes(sealed_bytes(orjson.loads(head.replace(old, new, 1) + b"}")) if old else head + b"}")
+    with pytest.raises(RecordError, match=said):
+        load_search(searched, runs=kept).candidates()

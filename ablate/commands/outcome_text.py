@@ -186,6 +186,7 @@ def merge_text(plan: MergePlan) -> str:
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
     counts += [f"tuned variants: {len(plan.choices)} copied"] if plan.choices else []
+    counts += [f"searches: {len(plan.searches)} copied"] if plan.searches else []
     counts += [f"skipped: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
 

@@ -1,9 +1,9 @@
 """Records that travel with a report: reports/<study>/records/, a small runs directory.
 
 It has the sealed files of each finished trial (trial.json, epochs.jsonl, result.json, evaluation-NAME.json), and what they
-are found by: the choices of tunings, adopted.json, images.json, and probes, as a limit on a measured cost leaves variants
-out. It has no checkpoints, logits or logs. So the report can be made again by somebody who has the report alone, and
-`ablate merge` takes its records over.
+are found by: the choices of tunings, the candidates of a search with the epochs of those that were pruned, adopted.json,
+images.json, and probes, as a limit on a measured cost leaves variants out. It has no checkpoints, logits or logs. So the
+report can be made again by somebody who has the report alone, and `ablate merge` takes its records over.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def keep_records(
     files: Mapping[str, bytes] | None = None,
     most: int | None = MOST,
     names: re.Pattern[str] = NAMES,
+    begun: Iterable[str] = (),
 ) -> Kept:
     """Copy the records of some trials into a directory that has no others, and say what it has then.
 
@@ -74,6 +75,7 @@ def keep_records(
         files: Further files, by name.
         most: If the records have more bytes, nothing is written; None: no limit.
         names: Of the files of a trial that are copied: NAMES, or WITH_LOGITS.
+        begun: The ids of trials that are copied too if they are not finished, such as those that a search has pruned.
 
     Raises:
         RecordError: A record is damaged, or something else is in the place of a directory.
@@ -82,7 +84,9 @@ def keep_records(
     choices = [choice for one in tunings if (choice := read_choice(runs, one))]
     named = [*trials, *(trial for choice in choices for tried in choice.candidates for trial in tried.trials)]
     ids = [one for one in dict.fromkeys(named) if own_record(runs, one)]
-    size = sum(os.lstat(path).st_size for one in ids for path in _paths(runs / one, names))
+    unfinished = [one for one in dict.fromkeys(begun) if one not in ids and is_real_directory(runs / one)]
+    copied = [*ids, *unfinished]
+    size = sum(os.lstat(path).st_size for one in copied for path in _paths(runs / one, names))
     if into.exists() and runs.exists() and runs.samefile(into):
         return Kept(into, len(ids), size, True)
     if not ids or (most is not None and size > most):
@@ -90,13 +94,13 @@ def keep_records(
     real_directory(into).mkdir(parents=True, exist_ok=True)
     for path in into.glob(f".*{ASIDE}"):  # of a process that was killed
         remove(path)
-    for one in ids:
+    for one in copied:
         _copy(runs / one, into / one, names)
     for name, data in {**_beside(runs, ids, choices), **(files or {})}.items():
         if not (into / name).is_file() or read_file(into / name) != data:
             real_directory((into / name).parent).mkdir(parents=True, exist_ok=True)
             write_atomically(into / name, data)
-    others = [path for path in sorted(into.iterdir()) if ID.fullmatch(path.name) and path.name not in ids]
+    others = [path for path in sorted(into.iterdir()) if ID.fullmatch(path.name) and path.name not in copied]
     return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
 
 

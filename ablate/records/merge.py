@@ -38,6 +38,8 @@ from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
 from ablate.records.result import FINAL, OWN
+from ablate.records.searches import FOLDER as SEARCHES
+from ablate.records.searches import KeptSearch, newest_searches, write_search
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -92,6 +94,7 @@ class MergePlan:
         copies: (from, to) of each trial that is copied.
         probes: The probes that are copied.
         choices: What was chosen for variants that are tuned, as far as it is copied.
+        searches: The candidates of searches as their reports found them, as far as they are copied.
         equal: How many finished trials `into` and a source both have, with equal results.
         conflicts: One line for each pair of records that contradict each other.
         kept: One line for each trial that was trained twice, and for each search that is not merged.
@@ -102,6 +105,7 @@ class MergePlan:
     copies: tuple[tuple[Found, Path], ...]
     probes: tuple[Probe, ...]
     choices: tuple[Choice, ...]
+    searches: tuple[KeptSearch, ...]
     equal: int
     conflicts: tuple[str, ...]
     kept: tuple[str, ...]
@@ -181,16 +185,16 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     """
     places: dict[str, list[Path]] = {}
     passed_over: list[str] = []
-    searches: list[Path] = []
+    storages: list[Path] = []
     for runs in (into, *sources):
         for directory in _trials(runs):
             places.setdefault(str(directory.relative_to(runs)), []).append(directory)
         if runs != into:
             passed_over += _strangers(runs)
-            searches += [runs / SEARCH] if (runs / SEARCH).exists() else []
+            storages += [runs / SEARCH] if (runs / SEARCH).exists() else []
     copies: list[tuple[Found, Path]] = []
     choices, conflicts = plan_choices(sources, into)
-    kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in searches]
+    kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in storages]
     equal = 0
     for name, directories in sorted(places.items()):
         imported = name.startswith(IMPORTED)
@@ -214,8 +218,9 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
         elif first.result is not None and len(found) > 1 and not against:
             equal += 1
         kept += [] if against else _left(first, found)
-    probes = _newer_probes(sources, into)
-    return MergePlan(into, tuple(copies), probes, tuple(choices), equal, tuple(conflicts), tuple(kept), tuple(passed_over))
+    probes, searches = _newer_probes(sources, into), tuple(newest_searches(sources, into))
+    found_out = tuple(conflicts), tuple(kept), tuple(passed_over)
+    return MergePlan(into, tuple(copies), probes, tuple(choices), searches, equal, *found_out)
 
 
 def _other_definitions(directories: Sequence[Path]) -> list[str]:
@@ -292,7 +297,7 @@ def _strangers(runs: Path) -> Iterator[str]:
         trial = ID.fullmatch(path.name) and is_real_directory(path)
         if not (
             trial
-            or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, DIFFERENT, CHOICES, IMAGES)
+            or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, DIFFERENT, CHOICES, SEARCHES, IMAGES)
             or path.name.startswith(".")
         ):
             yield f"{path}: is no trial; not merged"
@@ -318,6 +323,8 @@ def _carry_out(plan: MergePlan) -> None:
         write_probe(plan.into, probe)
     for choice in plan.choices:
         write_choice(plan.into, choice)
+    for search in plan.searches:
+        write_search(plan.into, search)
 
 
 def _copy(found: Found, target: Path) -> None:

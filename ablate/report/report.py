@@ -166,6 +166,11 @@ class Report(ABC):
         """Further files of the directory of records, as bytes by file name."""
         return {}
 
+    @property
+    def begun_trials(self) -> Sequence[str]:
+        """The ids of trials that are part of the report even if they are never finished."""
+        return ()
+
     def write_files(self, out: Path) -> list[Path]:
         """Write every file but the records, and return the paths.
 
@@ -206,7 +211,8 @@ class Report(ABC):
             return None
         tuned = getattr(self.analysis, "tuned", None)
         tunings = [choice.tuning for choice in tuned.choices if choice] if tuned else []
-        return keep_records(self.analysis.runs, into, trials["id"], tunings, self.kept_files(), most, names)
+        more = self.kept_files(), most, names, self.begun_trials
+        return keep_records(self.analysis.runs, into, trials["id"], tunings, *more)
 
 
 class Written(NamedTuple):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.records.searches import KeptCandidate, KeptSearch, search_bytes, search_name, search_path
 from ablate.report.best_file import FILE, best_yaml
+from ablate.report.candidate import Candidate
 from ablate.report.candidates_frame import candidates_frame
 from ablate.report.candidates_table import search_tables
 from ablate.report.document import Content, Provenance, Sentences, Table
@@ -110,6 +114,22 @@ class SearchReport(Report):
         """best.yaml as bytes."""
         return {FILE: best_yaml(self.analysis)}
 
+    def kept_files(self) -> dict[str, bytes]:
+        """The candidates as a plain file, so that a report can be made without the storage of the search."""
+        one = self.analysis
+        kept = KeptSearch(
+            search_name(one.study.name, one.search.digest),
+            one.planned,
+            one.importances,
+            tuple(_kept(each) for each in one.candidates),
+        )
+        return {str(search_path(Path(), kept.name)): search_bytes(kept)}
+
+    @property
+    def begun_trials(self) -> list[str]:
+        """The trainings of candidates that were pruned."""
+        return [trial.id for one in self.analysis.of_state("pruned") for trial in one.trials]
+
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints: errors in percent, null where infinite."""
         analysis = self.analysis
@@ -132,3 +152,14 @@ class SearchReport(Report):
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the figures of a search and return them by name."""
         return draw_figures(self.analysis, "search")
+
+
+def _kept(one: Candidate) -> KeptCandidate:
+    """A candidate in plain values."""
+
+    def finite(values: Mapping[int, float]) -> dict[int, float | None]:
+        return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+    ids = tuple(trial.id for trial in one.trials)
+    plain = finite(one.errors), finite(one.intermediate), one.costs
+    return KeptCandidate(one.number, one.state, one.values, ids, *plain, one.enqueued)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import AblateError
 from ablate.launch import RunOptions, following
 from ablate.records.images import remember_copies
+from ablate.records.searches import KeptSearch, read_search, search_name
 from ablate.report.candidate import Candidate
 from ablate.running import status_of_runs
 from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
@@ -102,18 +103,36 @@ class SearchExperiment:
 
         return find_search(self.study, self.url, self.runs)
 
+    @cached_property
+    def kept(self) -> KeptSearch | None:
+        """The search as its report found it, where it has no storage; None if there is a storage, or no such file.
+
+        Raises:
+            AblateError: The storage or the file cannot be read.
+        """
+        return read_search(self.runs, search_name(self.study.name, self.search.digest)) if self.opened is None else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether candidates of the search are known here."""
+        return self.opened is not None or self.kept is not None
+
     @property
     def planned(self) -> int:
         """The number of candidates that the search evaluates in total."""
         from ablate.search.results import count_planned
         from ablate.search.storage import current_trials
 
+        if self.kept:
+            return self.kept.planned
         return count_planned(self.search, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
     def candidates(self) -> list[Candidate]:
         """Every candidate that has begun, in the order of the numbers."""
-        from ablate.search.results import read_candidates
+        from ablate.search.results import kept_candidates, read_candidates
 
+        if self.kept:
+            return kept_candidates(self.kind, self.kept, self.runs)
         return read_candidates(self.kind, self.opened, self.runs) if self.opened else []
 
     def named_trials(self) -> list[tuple[str, Any]]:
@@ -171,7 +190,7 @@ class SearchExperiment:
         from ablate.report.search_analysis import SearchAnalysis
         from ablate.search.results import importances
 
-        found = importances(self.opened) if self.opened else None
+        found = importances(self.opened) if self.opened else self.kept.importances if self.kept else None
         more = tuple(self.candidates()), self.runs, self.file, found, self.planned
         if isinstance(self.study, ProgramStudy):
             return ProgramSearchAnalysis(self.study, *more)

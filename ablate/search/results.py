@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from ablate.errors import RecordError
 from ablate.records.records import read_record
+from ablate.records.searches import KeptSearch, search_path
 from ablate.report.candidate import Candidate, CandidateState
 from ablate.search.candidates import Candidates
 from ablate.search.distributions import pick_values
 from ablate.search.drivers import is_alive
 from ablate.search.storage import current_trials
 from ablate.study.decision import Decision
+from ablate.study.space import allows
 from ablate.study.study import Search
 
 STATES: dict[TrialState, CandidateState] = {
@@ -59,6 +63,45 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
                 trial.intermediate_values,
                 _costs(candidates, trial, variant, runs, str(opened.user_attrs.get(DEVICE, ""))),
                 bool(trial.user_attrs.get("enqueued")),
+                candidates.study.labels.texts,
+            )
+        )
+    return found
+
+
+def kept_candidates(candidates: Candidates[Any, Any], kept: KeptSearch, runs: Path) -> list[Candidate]:
+    """The candidates of a search without its storage, in the order of the numbers.
+
+    Args:
+        candidates: Of the search.
+        kept: As the report of the search found them.
+        runs: The runs directory that they were read from, for messages.
+
+    Raises:
+        RecordError: They are not those of this search.
+    """
+    found, worst = [], candidates.decision.worst
+    for one in kept.candidates:
+        trials: tuple[Any, ...] = ()
+        if allows(candidates.search.parameters, one.values):
+            variant = candidates.make(one.values)
+            trials = candidates.trials(variant)
+        if not trials or tuple(trial.id for trial in trials) != one.trials or any(i >= len(trials) for i in one.errors):
+            raise RecordError(
+                f"{search_path(runs, kept.name)}: candidate {one.number} had other trainings than the study asks for now; "
+                "restore the study's own code and files, or remove this file"
+            )
+        found.append(
+            Candidate(
+                one.number,
+                "interrupted" if one.state == "running" else cast(CandidateState, one.state),
+                one.values,
+                variant,
+                trials,
+                {i: worst if value is None else value for i, value in one.errors.items()},
+                {step: math.nan if value is None else value for step, value in one.intermediate.items()},
+                one.costs,
+                one.enqueued,
                 candidates.study.labels.texts,
             )
         )

@@ -21,7 +21,7 @@ from ablate.search.experiment import SearchExperiment, describe_parameter
 from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
 from ablate.study.short_names import short_axis
-from ablate.study.space import contains, present
+from ablate.study.space import allows
 from ablate.study.study import Study
 from ablate.study.tuning import Tuning, V
 
@@ -80,11 +80,7 @@ def chosen(tuning: Tuning[Any], runs: Path) -> Choice | None:
     """
     choice = read_choice(runs, tuning.id)
     for one in choice.candidates if choice else ():
-        left = dict(one.values)
-        for parameter in tuning.search.parameters:
-            if present(parameter, one.values) and parameter.axis in left and contains(parameter, left[parameter.axis]):
-                del left[parameter.axis]
-        if left or not one.values:
+        if not allows(tuning.search.parameters, one.values):
             raise RecordError(
                 f"{choice_path(runs, tuning.id)}: has values that are not in the space; remove it and run again"
             )

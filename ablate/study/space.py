@@ -45,6 +45,20 @@ def contains(parameter: Parameter, value: Any) -> bool:
             return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
+def allows(parameters: Sequence[Parameter], values: dict[str, Any]) -> bool:
+    """Whether values are some of a candidate's: each of a parameter that it has, and one that this can have.
+
+    Args:
+        parameters: Of the search, in order.
+        values: By axis.
+    """
+    left = dict(values)
+    for parameter in parameters:
+        if present(parameter, values) and parameter.axis in left and contains(parameter, left[parameter.axis]):
+            del left[parameter.axis]
+    return bool(values) and not left
+
+
 def settings(parameter: Parameter) -> Iterator[Any]:
     """Every value of a parameter, in order. There may be more than memory can hold.
 
