@@ -112,7 +112,7 @@ def probe_networks(
     from ablate.schedule.slots import find_slots
     from ablate.schedule.tasks import Stop, Task
 
-    slots = find_slots(options.device, options.slots, options.slots_per_gpu)
+    slots = find_slots(options.device, options.slots, options.slots_per_gpu, say=announce)
     gpu = slots[0].device == "cuda"
     at_once = min(options.slots_per_gpu, len(slots)) if gpu else len(slots)
     distinct: dict[Workload, Variant] = {}

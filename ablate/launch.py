@@ -510,7 +510,7 @@ def open_backend(
     Args:
         runs: Directory of the records.
         options: How to run.
-        announce: Receives lines of text about a cluster, unless options.quiet.
+        announce: Receives lines of text about a cluster and about GPUs that are not used, unless options.quiet.
         gpus: How many GPUs each trial takes.
 
     Raises:

@@ -137,7 +137,7 @@ def evaluate(
 
     architecture = read_network(net, depth_rule, family, DATA_SETS[data].imagenet_names, argument, args)
     location = Location(expand(data_root) if data_root else default_root(), default_cache())
-    found = find_slots(device, 1)[0].device
+    found = find_slots(device, 1, say=say)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
     print_json(scores) if as_json else print(evaluation_text(scores))
 

@@ -17,7 +17,10 @@ STOP = "stop"  # this work and all later work
 END = "end"  # only this work
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 _BROKEN_TYPES = ("MemoryError", "OutOfMemoryError", "AcceleratorError")  # of Python and torch, compared by name: no import
-_BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
+_BROKEN_WORDS = (
+    *("CUDA error", "CUDA out of memory", "CUDA driver", "CUDA unknown error", "No CUDA GPUs are available"),
+    *("CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "NCCL error", "NVML_SUCCESS", "DataLoader worker"),
+)
 
 
 class Parent:

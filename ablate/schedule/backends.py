@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ablate.errors import RunError
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import open_workers, run_in
+from ablate.schedule.pool import under_way
 from ablate.schedule.slots import Slot, check_slots, find_slots
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.worker import load_work
@@ -39,7 +40,7 @@ class Backend(NamedTuple):
         """
         if self.inline:  # without another thread, for debuggers
             return run_inline(load_work(work), tasks, stop, on_event)
-        return run_in(self.open(work, stop), tasks, len(self.slots), on_event)
+        return run_in(self.open(work, stop), tasks, under_way(self.slots), on_event)
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def open_backend(
         slots_per_gpu: As in find_slots().
         gpus: How many GPUs each trial takes.
         patience: Seconds, as in open_workers().
-        announce: Receives one line of text about the cluster.
+        announce: Receives lines of text about the cluster, and about GPUs that are not used.
 
     Raises:
         RunError: There is no such backend or device.
@@ -72,7 +73,7 @@ def open_backend(
     if kind == "inline":
         yield Backend([Slot("here", "cpu")], lambda work, stop: open_inline(load_work(work), stop), inline=True)
     elif on == "local":
-        found = find_slots(device, slots, slots_per_gpu, gpus)
+        found = find_slots(device, slots, slots_per_gpu, gpus, announce)
         yield Backend(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
     elif kind == "ray" and (address or ":" not in on):
         from ablate.schedule.on_ray import open_cluster, open_on_ray

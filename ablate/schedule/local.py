@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +18,13 @@ from joblib import Parallel, delayed
 
 from ablate.processes.child import END, STOP
 from ablate.processes.parent import POLL_SECONDS, RETRIES, Child, ChildEnded
+from ablate.schedule.pool import SlotPool, Ticket, under_way
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
+
+AGAIN = "again"  # the status of an attempt that ends no task
 
 
 def run_local(
@@ -45,7 +47,7 @@ def run_local(
         retries: As in open_workers().
         patience: Seconds, as in open_workers().
     """
-    return run_in(open_workers(work, slots, stop, retries, patience), tasks, len(slots), on_event)
+    return run_in(open_workers(work, slots, stop, retries, patience), tasks, under_way(slots), on_event)
 
 
 def run_in(
@@ -56,7 +58,7 @@ def run_in(
     Args:
         opening: Gives the executor, such as open_workers().
         tasks: In any order.
-        slots: How many tasks run at the same time.
+        slots: How many tasks are under way at the same time.
         on_event: Receives the events of all tasks.
     """
     if tasks:
@@ -86,9 +88,9 @@ def open_workers(
 ) -> Iterator[Executor]:
     """Yield run(task, on_event) -> Outcome; any thread may call it, and it waits for a free worker.
 
-    A worker that dies, runs out of memory, loses its GPU or hangs is replaced, and its task is tried again. A task has
-    failed if its work raises anything else. If nothing can be written or no worker can be started, no other task begins;
-    the status of the other tasks is "not started".
+    A worker that dies, runs out of memory, loses its GPU or hangs is replaced, and its task is tried again, on another GPU
+    if there is one; see pool.py. A task has failed if its work raises anything else. If nothing can be written or no worker
+    can be started, no other task begins; the status of the other tasks is "not started".
 
     When stop.level rises to 1, running tasks are asked to stop and no other task starts; at 2 their workers are killed.
     Workers are also ended when the block is left. When on_event returns True at an epoch, only that task is asked to end,
@@ -103,23 +105,52 @@ def open_workers(
         patience: Seconds without a report of a task after which its worker counts as hung; 0: never. After the first
             report of a task: a sixth of it, or ten times the longest interval between reports of that task if longer.
     """
-    free: queue.SimpleQueue[tuple[int, Worker]] = queue.SimpleQueue()
+    pool = SlotPool(slots)
     workers = [Worker(work, slot, patience) for slot in slots]
-    for slot in enumerate(workers):
-        free.put(slot)
     nowhere = threading.Event()  # set when the cause that ended one task would end all others too
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
-        index, worker = free.get()
-        try:
-            if stop.level or worker.closed or nowhere.is_set():
-                return Outcome(task, "not started")
-            return _supervise(task, index, worker, stop, on_event, retries, nowhere)
-        except BaseException:
-            worker.retire()  # on_event raised: later reports of this task must not reach the next task
-            raise
-        finally:
-            free.put((index, worker))
+        ticket, cause = Ticket(task.label), ""
+        while True:
+            with pool.taken(ticket) as index:
+                worker, tried = workers[index], ticket.attempts - 1
+                if stop.level or worker.closed or nowhere.is_set():
+                    return Outcome(task, "interrupted" if tried else "not started", attempts=max(1, tried))
+                try:
+                    status, cause = attempt(task, index, ticket, cause, on_event)
+                except BaseException:
+                    worker.retire()  # on_event raised: later reports of this task must not reach the next task
+                    raise
+            if status != AGAIN:
+                return Outcome(task, status, cause, ticket.attempts)
+
+    def attempt(task: Task, index: int, ticket: Ticket, cause: str, on_event: OnEvent) -> tuple[str, str]:
+        """Try a task once and return its (status, cause); the status is AGAIN if it is to be tried again."""
+
+        def hear(event: dict[str, Any]) -> bool | None:
+            ticket.trained = ticket.trained or "epoch" in event
+            return on_event(index, task, {"event": "epoch", **event})
+
+        worker, ticket.trained = workers[index], False
+        on_event(index, task, {"event": "started", "attempt": ticket.attempts, "cause": cause})
+        status, cause = worker.run(task, hear)
+        if status == BROKEN or (status == "died" and worker.closed):
+            worker.retire()  # its CUDA context is lost, or its memory is full and cannot be freed
+        if status in ("died", BROKEN) and (stop.level or worker.closed):
+            status, cause = "interrupted", cause if status == BROKEN else ""
+        elif status in ("died", BROKEN):
+            for line in pool.note_broken(index, ticket, cause):
+                on_event(index, task, {"event": "note", "text": line})
+            status = AGAIN if ticket.attempts <= retries else "failed"
+        elif status == NOWHERE:
+            nowhere.set()
+            status = "failed"
+        elif status not in ("failed", "interrupted"):
+            pool.note_trained(index)
+        if status == "failed":
+            worker.retire()  # a fault of its process must not affect the next task
+        on_event(index, task, {"event": "ended", "status": status, "cause": cause})
+        return status, cause
 
     done = threading.Event()
     threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True).start()
@@ -129,30 +160,6 @@ def open_workers(
         done.set()
         for worker in workers:
             worker.close()
-
-
-def _supervise(
-    task: Task, index: int, worker: Worker, stop: Stop, on_event: OnEvent, retries: int, nowhere: threading.Event
-) -> Outcome:
-    """Run a task on a worker, with its retries; sets `nowhere` if no other task can run either."""
-    cause = ""
-    for attempt in range(1, retries + 2):
-        on_event(index, task, {"event": "started", "attempt": attempt, "cause": cause})
-        status, cause = worker.run(task, lambda event: on_event(index, task, {"event": "epoch", **event}))
-        if status == "died" and (stop.level or worker.closed):
-            status, cause = "interrupted", ""
-        if status == BROKEN:
-            worker.retire()  # its CUDA context is lost, or its memory is full and cannot be freed
-            status = "interrupted" if stop.level else status
-        if status not in ("died", BROKEN):
-            break
-    if status == NOWHERE:
-        nowhere.set()
-    if status in ("died", "failed", BROKEN, NOWHERE):
-        status = "failed"
-        worker.retire()  # a fault of its process must not affect the next task
-    on_event(index, task, {"event": "ended", "status": status, "cause": cause})
-    return Outcome(task, status, cause, attempt)
 
 
 def _pass_on(stop: Stop, workers: Sequence[Worker], done: threading.Event) -> None:

@@ -138,8 +138,11 @@ class Progress:
         Args:
             slot: Index of the slot.
             task: That runs in the slot.
-            event: {"event": "started" | "epoch" | "ended", ...}.
+            event: {"event": "started" | "epoch" | "note" | "ended", ...}.
         """
+        if event["event"] == "note":
+            self.say(event["text"])
+            return
         with self.lock:
             if event["event"] == "ended":
                 self.bars.update(self.slots[slot], completed=0, **_fields("idle"))

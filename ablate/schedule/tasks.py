@@ -76,8 +76,9 @@ class Stop:
         self.exit_code = self.exit_code or exit_code
 
 
-# on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}. If it returns True at an
-# epoch, only that task is asked to end: stop() then returns True to its work, and no further epoch of it is passed on.
+# on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}, or {"event": "note",
+# "text": a line for the reader}, which work may report too. If it returns True at an epoch, only that task is asked to end:
+# stop() then returns True to its work, and no further epoch of it is passed on.
 OnEvent = Callable[[int, Task, dict[str, Any]], bool | None]
 
 # run(task, on_event), from any thread: waits for a free slot and returns when the task has ended there.

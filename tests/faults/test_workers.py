@@ -243,7 +243,7 @@ def test_who_does_not_answer_a_stop_is_ended(tmp_path: Path, monkeypatch: pytest
     threading.Timer(0, lambda: (wait_for(lambda: (tmp_path / "hangs.child").exists()), stop.raise_to(1, 75))).start()
     (outcome,) = outcomes
     assert (outcome.status, outcome.attempts) == ("interrupted", 1)
-    assert not is_alive(int((tmp_path / "hangs.child").read_text()))
+    wait_for(lambda: not is_alive(int((tmp_path / "hangs.child").read_text())), 5)
 
 
 def test_a_driver_that_was_stopped_does_not_take_its_own_sleep_for_silence(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ def work(payload: dict[str, Any], stop: Callable[[], bool], report: Callable[[di
         if stop():
             return "interrupted"
         time.sleep(0.02)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in payload.get("bad", ()):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
     if payload.get("dies", 0) >= len((marks / name).read_text().split()):
         os.kill(os.getpid(), payload.get("signal", signal.SIGKILL))
     if "raises" in payload:
