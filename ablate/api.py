@@ -286,6 +286,14 @@ class Experiment(StudyExperiment[Variant, Trial]):
         """Where the modules of the reader's own code are looked for first."""
         return (self.study.folder.resolve(), Path.cwd())
 
+    def without_measured_limits(self) -> Experiment:
+        """The experiment with the variants that limits on measured costs leave out, which may have been trained before."""
+        if not self.enumeration.limited:
+            return self
+        enumeration = enumerate_variants(self.study)
+        tunings = tuple(network_tunings(self.study, enumeration.variants)) if self.study.tune else ()
+        return replace(self, enumeration=enumeration, baselines=find_baselines(self.study, enumeration), tunings=tunings)
+
     def location(self) -> Location:
         return _location(self.data_root, self.download)
 

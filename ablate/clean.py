@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,12 @@ from ablate.api import Experiment
 from ablate.errors import RecordError, RunError, allowed
 from ablate.files import ID, LEFTOVER, content_id, hold_lock, is_real_directory, read_file, real_directory, remove
 from ablate.program_experiment import ProgramExperiment
-from ablate.records.adopted import adopted_from, read_adopted
+from ablate.records.adopted import adopted_from
 from ablate.records.choices import choices_of, read_choice
 from ablate.records.earlier import find_earlier
 from ablate.records.former import former_ids
 from ablate.records.records import FILES, read_record
+from ablate.report.numbers import counted
 from ablate.search.experiment import SearchExperiment
 
 AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
@@ -85,36 +87,42 @@ def plan_clean(experiments: Sequence[AnyExperiment], wanted: Iterable[What], var
     Args:
         experiments: At least one, all with the same runs directory.
         wanted: checkpoints, logits: of finished trials, and checkpoints of candidates that a search has given up. orphans:
-            the trials that none of the studies has. variant: the trials of `variants`.
+            the trials that none of the studies has, be its variants within limits on measured costs or not. variant: the
+            trials of `variants` that no other variant or search of these studies has.
         variants: Names of variants, as `ablate status` shows them.
 
     Raises:
         RunError: A study has no such variant, or is a search; or a search is not in this storage.
     """
     wanted, runs = tuple(wanted), experiments[0].runs
+    experiments = [one.without_measured_limits() if isinstance(one, Experiment) else one for one in experiments]
     every = [each for one in experiments for each in (one, *searches_of(one))]
     items, left = list[Item](), list[str]()
-    if parts := [what for what in FILES_OF if what in wanted]:
-        given_up = {trial for one in every if isinstance(one, SearchExperiment) for trial in one.given_up()}
-        for name, trial in {trial.id: (name, trial) for one in every for name, trial in one.named_trials()}.values():
-            try:
-                record = read_record(runs, trial.id)
-            except RecordError as error:
-                left.append(f"{error}")
-                continue
-            for what in parts:
-                if record or (what == "checkpoints" and trial.id in given_up):
-                    directory = record.directory if record else runs / trial.id
-                    size = sum(_size(path) for path in _files(directory, FILES_OF[what]))
-                    items += [Item(what, name, directory, size)] if size else []
     if "variant" in wanted:
-        items += _of_variants(experiments, variants)
+        found, left = _of_variants(experiments, every, variants)
+        items += found
     if "orphans" in wanted:
         if name := next(_unknown(experiments), ""):
             told = f"`orphans`: no candidate of the search of {name} is known here"
             raise RunError(f"{told}; begin the search first, or name its `storage`")
         found, kept = _orphans(every, runs)
         items, left = items + found, left + kept
+    whole = {one.directory for one in items}
+    if parts := [what for what in FILES_OF if what in wanted]:
+        given_up = {trial for one in every if isinstance(one, SearchExperiment) for trial in one.given_up()}
+        seen = set[Path]()  # several ids may have one record
+        for name, trial in {trial.id: (name, trial) for one in every for name, trial in one.named_trials()}.values():
+            try:
+                record = read_record(runs, trial.id)
+            except RecordError as error:
+                left.append(f"{error}")
+                continue
+            directory = record.directory if record else runs / trial.id
+            for what in parts if directory not in whole | seen else ():
+                if record or (what == "checkpoints" and trial.id in given_up):
+                    size = sum(_size(path) for path in _files(directory, FILES_OF[what]))
+                    items += [Item(what, name, directory, size)] if size else []
+            seen.add(directory)
     return Cleaning(tuple(items), tuple(left))
 
 
@@ -192,31 +200,52 @@ def _remove_files(item: Item) -> str:
     return ""
 
 
-def _of_variants(experiments: Sequence[AnyExperiment], variants: Sequence[str]) -> Iterator[Item]:
-    for one in experiments:
-        if isinstance(one, SearchExperiment):
-            raise RunError(f"`variant`: {one.study.name} is a search; name a study without 'search'")
-    named = [pair for one in experiments for pair in one.named_trials()]
-    names = list(dict.fromkeys(name for name, _ in named))
+def _of_variants(
+    experiments: Sequence[AnyExperiment], every: Sequence[AnyExperiment], variants: Sequence[str]
+) -> tuple[list[Item], list[str]]:
+    """The trials of some variants, and a line for each variant of which others have trials too: those stay."""
+    studies = [one for one in experiments if not isinstance(one, SearchExperiment)]
+    if not studies:
+        raise RunError(f"`variant`: {experiments[0].study.name} is a search; name a study without 'search'")
     runs = experiments[0].runs
+    named = [(name, trial.id, one.study.name) for one in studies for name, trial in one.named_trials()]
+    names = list(dict.fromkeys(name for name, _, _ in named))
     for variant in variants:
         if variant not in names:
             raise RunError(f"`variant`: found '{variant}'; {allowed(variant, names)}")
-        ids = [trial.id for name, trial in named if name == variant]
-        others = [*filter(None, (adopted_from(runs, one) for one in ids))]
-        others += [former for one in ids for former in former_ids(runs, one)]
-        for each in dict.fromkeys([*ids, *others]):
+    others = [(f"the search of {one.study.name}", one.known_trials()) for one in every if isinstance(one, SearchExperiment)]
+    others += [("the search of a variant", _chosen_by(runs))]
+    others += [(f"{name} of {study}", {trial}) for name, trial, study in named if name not in variants]
+    owners = {record: owner for owner, trials in others for trial in trials for record in _records_of(runs, trial)}
+    items, left = dict[Path, Item](), list[str]()
+    for variant in dict.fromkeys(variants):
+        shared = dict[str, str]()
+        for each in (record for name, trial, _ in named if name == variant for record in _records_of(runs, trial)):
             if is_real_directory(runs / each):
-                yield Item("variant", variant, runs / each, _size(runs / each))
+                if each in owners:
+                    shared[each] = owners[each]
+                else:
+                    items.setdefault(runs / each, Item("variant", variant, runs / each, _size(runs / each)))
+        for owner, count in Counter(shared.values()).items():
+            left.append(f"{counted(count, 'trial')} of {variant} left, {owner} has the same")
+    return list(items.values()), left
+
+
+def _records_of(runs: Path, trial: str) -> list[str]:
+    """The ids of the records that may count for a trial: its own, one that was adopted, and former ids of it."""
+    return [*dict.fromkeys([trial, *filter(None, [adopted_from(runs, trial)]), *former_ids(runs, trial)])]
+
+
+def _chosen_by(runs: Path) -> set[str]:
+    """The ids of the trials that the choices of tunings rest on."""
+    choices = filter(None, (read_choice(runs, one) for one in choices_of(runs)))
+    return {trial for choice in choices for tried in choice.candidates for trial in tried.trials}
 
 
 def _orphans(experiments: Sequence[AnyExperiment], runs: Path) -> tuple[list[Item], list[str]]:
     """The trials that no study has, what was left aside, and a line on records that `ablate adopt` may still take over."""
     known = {trial for one in experiments for trial in one.known_trials()}
-    known |= {entry["record"] for trial, entry in read_adopted(runs).items() if trial in known}
-    known |= {former for trial in known for former in former_ids(runs, trial)}
-    for choice in filter(None, (read_choice(runs, one) for one in choices_of(runs))):
-        known |= {trial for tried in choice.candidates for trial in tried.trials}
+    known = {record for trial in known for record in _records_of(runs, trial)} | _chosen_by(runs)
     asked = {trial.id: trial.definition for one in experiments for _, trial in one.named_trials()}
     missing = {trial: text for trial, text in asked.items() if not read_record(runs, trial)}
     earlier = {one.record.id for several in find_earlier(runs, missing).values() for one in several}

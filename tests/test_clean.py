@@ -108,6 +108,25 @@ def test_a_link_is_not_followed(made: Experiment, tmp_path: Path) -> None:
     assert (kept / "file").read_text() == "mine"
 
 
+def test_what_another_variant_has_too_stays(made: Experiment, tmp_path: Path) -> None:
+    shared, own = (one.id for one in made.trials()[:2])
+    text = TWO.replace("seeds: 2", "seeds: [0]").replace("- net: [WRN-10-1, WRN-16-1]", "- net: WRN-10-1\n    label: ours")
+    (tmp_path / "other.yaml").write_text(text.replace("name: invented", "name: other"))
+    other = load_study(tmp_path / "other.yaml", runs=made.runs)
+    found = plan_clean([made, other], ["variant"], ["WRN-10-1"])
+    assert [one.directory.name for one in found.items] == [own] and shared
+    assert found.left == ("1 trial of WRN-10-1 left, ours of other has the same",)
+    both = plan_clean([made, other], ["variant"], ["WRN-10-1", "ours", "ours"])
+    assert [one.directory.name for one in both.items] == [shared, own] and not both.left
+
+
+def test_what_goes_as_a_whole_counts_once(made: Experiment) -> None:
+    before = sum(len(data) for data in content(made.runs).values())
+    found = plan_clean([made], ["variant", "checkpoints", "logits"], ["WRN-10-1"])
+    assert [one.what for one in found.items] == ["variant", "variant", "checkpoints", "logits"]
+    assert carry_out(found).size == found.size == before - sum(len(data) for data in content(made.runs).values())
+
+
 @pytest.mark.parametrize("step", range(4))
 def test_a_killed_clean_leaves_whole_records_and_the_next_one_ends_it(
     made: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int

@@ -10,6 +10,7 @@ import pytest
 import recorded
 
 from ablate.api import Experiment, load_study
+from ablate.clean import plan_clean
 from ablate.errors import BudgetError, RunError, StudyError
 from ablate.estimate import make_probe
 from ablate.records.timings import read_probes, write_probe
@@ -51,6 +52,16 @@ def test_variants_are_limited_by_what_was_measured(tmp_path: Path, limit: str, l
     assert nets(found) == left and not found.enumeration.unmeasured
     assert any(line.endswith("on a GPU, torch 2.15, 1 at once, 1 thread each") for line in found.remarks())
     assert {trial.id for trial in found.trials()} <= {trial.id for trial in recorded.written(tmp_path, STUDY).trials()}
+
+
+def test_what_a_limit_leaves_out_is_no_orphan_and_can_be_cleaned_by_name(tmp_path: Path) -> None:
+    whole = recorded.recorded(tmp_path, STUDY, {0: [5.0, 6.0], 1: [7.0, 8.0]})
+    timed(whole, {0: 1.0, 1: 3.0, 2: 2.0})
+    limited = recorded.written(tmp_path, STUDY + "where: inference_time < 2.5\n")
+    assert nets(limited) == ["WRN-10-0.25", "WRN-10-0.75"]
+    assert not plan_clean([limited], ["orphans"]).items
+    found = plan_clean([limited], ["variant"], ["WRN-10-0.5"]).items
+    assert [one.directory.name for one in found] == [trial.id for trial in whole.trials()[2:4]]
 
 
 def test_what_is_not_measured_is_kept_and_not_run(tmp_path: Path) -> None:
