@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ablate.errors import RecordError, RunError
 from ablate.launch import INCOMPLETE, RunSummary
 from ablate.records.epochs import EPOCH_FIELDS, Row
-from ablate.records.logits import read_evaluation
+from ablate.records.logits import read_evaluations
 from ablate.records.records import Record, read_failure, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
@@ -35,7 +35,7 @@ class VerifiedTrial:
     Args:
         id: Of the trial.
         label: The name of the trial for people.
-        equal: Whether the losses and errors of all epochs are equal, bit for bit.
+        equal: Whether the losses and errors of all epochs, and what was evaluated after the last, are equal bit for bit.
         first_difference: The first epoch that differs, from 1; None if none does or there is no second result.
         error: Of the record and of the second training, in the unit of `by`; None if there is none.
         furthest: The largest difference of an epoch's error; None if none can be compared.
@@ -43,6 +43,7 @@ class VerifiedTrial:
         changed: The provenance of the record and of the second training, by name, where they differ.
         cause: Why the trial could not be trained again; "" if it was.
         by: The measure that is shown.
+        images: The sets of images, such as those of `also_test`, on which the two differ after epochs that are all equal.
     """
 
     id: str
@@ -55,6 +56,7 @@ class VerifiedTrial:
     changed: dict[str, tuple[Any, Any]]
     cause: str = ""
     by: Decision = TEST_ERROR
+    images: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values with stable names."""
@@ -66,6 +68,7 @@ class VerifiedTrial:
             "equal": self.equal,
             "first_difference": self.first_difference,
             self.by.name: error,
+            "images": list(self.images),
             "furthest": self.furthest,
             "device": self.device,
             "changed": changed,
@@ -145,15 +148,22 @@ def verify_trials(
         summary = run(chosen, again)
         stopped = summary.exit_code not in (0, INCOMPLETE)
         verdicts = [
-            compare(labels[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial), own)
-            for trial in chosen
-            if not stopped or read_record(again, trial.id)
+            compare(labels[trial.id], _record(runs, trial), now, _cause(again, trial), own, _images(trial))
+            for trial, now in [(trial, read_record(again, trial.id)) for trial in chosen]
+            if now or not stopped
         ]
     exit_code = summary.exit_code if stopped else 0 if all(verdict.equal for verdict in verdicts) else INCOMPLETE
     return Verification(seed, len(recorded), verdicts, exit_code)
 
 
-def compare(label: str, then: Record, now: Record | None, cause: str = "", own: Decision | None = None) -> VerifiedTrial:
+def compare(
+    label: str,
+    then: Record,
+    now: Record | None,
+    cause: str = "",
+    own: Decision | None = None,
+    images: Mapping[str, str] | None = None,
+) -> VerifiedTrial:
     """Compare the second training of a trial with its record.
 
     Args:
@@ -162,6 +172,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "", own: 
         now: The record of the second training; None if there is none.
         cause: Why there is none; "" if that is not known.
         own: The measure of a program; None: the error on the images of the record's split.
+        images: The names of further test images for people, by their key.
     """
     by = own or Decision(split=then.split, words=f"{then.split} error")
     made = {"device": "?", **then.result.get("provenance", {})}
@@ -189,11 +200,13 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "", own: 
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
     equal = first is None and then.result["status"] == now.result["status"] and _final(then) == _final(now)
-    equal = equal and all(_same_logits(then, now, images) for images in ("", "test"))
+    differing, other = _evaluated(then, now, images or {}) if equal else ((), {})
+    changed |= other
+    equal = equal and not differing
     if not equal and first is None:
         first = len(old)  # the test images are evaluated after the last epoch
     errors = (_shown(then, by), _shown(now, by))
-    return VerifiedTrial(then.id, label, equal, first, errors, furthest, made["device"], changed, by=by)
+    return VerifiedTrial(then.id, label, equal, first, errors, furthest, made["device"], changed, by=by, images=differing)
 
 
 def _shown(record: Record, by: Decision) -> float | None:
@@ -207,12 +220,29 @@ def _final(record: Record) -> dict[str, str]:
     return {name: repr(value) for name, value in record.result.items() if name.startswith(FINAL) and name != times}
 
 
-def _same_logits(then: Record, now: Record, images: str) -> bool:
-    """Whether the kept logits of some images are equal, bit for bit, where both have them."""
+def _images(trial: Trial | ProgramTrial) -> dict[str, str]:
+    """The names of a trial's further test images for people, by their key."""
+    return {one.key: one.title for one in trial.data.also_test} if isinstance(trial, Trial) else {}
+
+
+def _evaluated(then: Record, now: Record, titles: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, tuple[Any, Any]]]:
+    """The sets of images that both evaluated after the last epoch with other bits, and what is changed in these images."""
     if not then.split:
-        return True
-    found = [one.logits_sha256 for each in (then, now) if (one := read_evaluation(each, images))]
-    return len(found) < 2 or None in found or found[0] == found[1]
+        return (), {}
+    old, new = read_evaluations(then), read_evaluations(now)
+    differing, changed = list[str](), dict[str, tuple[Any, Any]]()
+    for name in (name for name in old if name in new):
+        one, other = old[name], new[name]
+        title = titles.get(one.images, f"the {one.images} images")
+        if one.data_digest != other.data_digest:
+            changed[f"images of {title}"] = (one.data_digest, other.data_digest)
+        same = all(
+            repr(one.measures[key]) == repr(other.measures[key]) for key in one.measures.keys() & other.measures.keys()
+        )
+        kept = {one.logits_sha256, other.logits_sha256} - {None}
+        if not same or len(kept) > 1 or one.count != other.count:
+            differing.append(title)
+    return tuple(dict.fromkeys(differing)), changed
 
 
 def _bits(row: Row) -> list[str]:

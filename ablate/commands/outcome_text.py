@@ -116,7 +116,10 @@ def verdict_text(verdict: VerifiedTrial) -> str:
         by = verdict.by
         unit = " points" if by.unit == "%" else f" {by.unit}" if by.unit else ""
         off = "" if verdict.furthest is None else f", {by.words}s at most {verdict.furthest:g}{unit} off"
-        lines = [f"{name}: differs from epoch {verdict.first_difference} on{off}: {then} then, {now} now; {where}"]
+        since = f"from epoch {verdict.first_difference} on"
+        if verdict.images:
+            since, off = f"after the last epoch, on {' and '.join(verdict.images)}", ""
+        lines = [f"{name}: differs {since}{off}: {then} then, {now} now; {where}"]
     changed = [f"{what} {then} then, {now} now" for what, (then, now) in verdict.changed.items()]
     return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])
 

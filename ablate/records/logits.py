@@ -255,6 +255,24 @@ def read_evaluation(record: Record, images: str = "", weights: str = TESTED) -> 
     return found
 
 
+def read_evaluations(record: Record) -> dict[str, Evaluation]:
+    """All evaluations of a trial, by NAME in the names of their files.
+
+    Args:
+        record: Of the trial.
+
+    Raises:
+        DamagedRecord: As read_evaluation().
+    """
+    found = {}
+    for path in sorted(record.directory.glob("evaluation-*.json")):
+        name = path.stem.removeprefix("evaluation-")
+        images = name.removesuffix("-trained")
+        if evaluation := read_evaluation(record, images, TESTED if images == name else "trained"):
+            found[name] = evaluation
+    return found
+
+
 def read_logits(record: Record, images: str = "", weights: str = TESTED, classes: int = 0) -> Logits | None:
     """The logits of a trial after its last epoch; None where none are kept.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,18 +13,19 @@ import torch
 from rich.console import Console
 
 from ablate.api import Experiment, load_study
-from ablate.commands.outcome_text import run_text
+from ablate.commands.outcome_text import run_text, verdict_text
 from ablate.data.cache import Location
 from ablate.data.corruptions import CORRUPTIONS, corrupt
 from ablate.data.original_files import read_digits
 from ablate.errors import RecordError, StudyError
 from ablate.launch import INCOMPLETE, RunOptions
-from ablate.records.logits import read_evaluation, read_logits
+from ablate.records.logits import read_evaluation, read_logits, write_evaluation
 from ablate.records.records import Record, read_record
 from ablate.report.measured import measured, unmeasured
 from ablate.train.job import Job
 from ablate.train.measure_again import measure_again
 from ablate.train.trial import train_trial
+from ablate.verify import compare
 
 STUDY = """\
 name: invented
@@ -110,6 +112,28 @@ def test_what_is_kept_stays_when_more_is_measured(tmp_path: Path) -> None:
     measure_again(again, lambda row: None)
     assert (record.directory / "logits-test.safetensors").stat().st_mtime_ns == kept
     assert read_evaluation(record, again.trial.data.also_test[0].key)
+
+
+def test_verify_compares_further_test_images(tmp_path: Path) -> None:
+    experiment = study(tmp_path, MORE)
+    record = finish(job(experiment, tmp_path))
+    there = tmp_path / "again"
+    shutil.copytree(experiment.runs, there)
+    now = read_record(there, record.id)
+    assert now and compare("", record, now).equal
+    noise = experiment.trials()[0].data.also_test[0]
+    logits = read_logits(now, noise.key)
+    assert logits
+    logits.values[0, 0] += 1
+    write_evaluation(now.directory, logits)
+    titles = {one.key: one.title for one in experiment.trials()[0].data.also_test}
+    verdict = compare("WRN", record, now, images=titles)
+    assert (verdict.equal, verdict.images) == (False, ("Gaussian noise, 5",))
+    assert "differs after the last epoch, on Gaussian noise, 5: " in verdict_text(verdict)
+    write_evaluation(now.directory, logits, most=0)  # of images that are too many, measures alone are kept
+    assert compare("", record, now).equal
+    write_evaluation(now.directory, logits, most=0, measure=lambda logits: {"error": 1.0})
+    assert not compare("", record, now).equal
 
 
 def test_a_run_measures_recorded_trials_and_the_table_shows_it(tmp_path: Path) -> None:
