@@ -336,7 +336,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
     def _run_trials(
         self, trials: Sequence[Trial], runs: Path, labels: Mapping[str, str], options: RunOptions, console: Console
     ) -> RunSummary:
-        by = self.study.decision
+        by = self.study.decision.each_epoch
         return run_trials(trials, labels, runs, self.location(), options, console, self.folders, by)
 
     def _trials_of(self, variant: Variant, seeds: tuple[int, ...]) -> list[Trial]:

@@ -280,7 +280,7 @@ class StudyExperiment(ABC, Generic[V, T]):
             "trials": trials,
             **({"comparisons": comparison_states(followed, ANSWERS)} if followed else {}),
             "remarks": self.earlier(),
-            **status_of_runs(named, choosing(tunings), self.runs, self.study.decision),
+            **status_of_runs(named, choosing(tunings), self.runs, self.study.decision.each_epoch),
             **({"tuning": [one.as_json() for one in tunings]} if tunings else {}),
         }
 

@@ -112,6 +112,8 @@ class StudyAnalysis(Compared[Summary]):
     @property
     def decided_on(self) -> str:
         """The sentence that says on which images the variants are compared; empty for the measures of a program."""
+        if self.decision.once:
+            return f"The variants are compared by the {self.decision.words}, evaluated once."
         if self.decision.split == "test":
             return "The variants are compared on the test images."
         if self.decision.split == "validation" and self.study.held_out:

@@ -93,7 +93,7 @@ class ComparedReport(Report, Generic[S]):
         one = self.analysis
         on_axes: list[tuple[str, Mapping[str, Any], float | None]]
         on_axes = [(summary.name, summary.variant.axes, summary.median) for summary in one.shown]
-        yield "Every seed's curve", Curves(tuple(self.curves()), one.decision)
+        yield "Every seed's curve", Curves(tuple(self.curves()), one.decision.each_epoch)
         yield "Every variant by its axes", parallel_axes(on_axes, one.decision)
 
     def finding(self) -> str:
@@ -140,7 +140,7 @@ def seed_curves(number: int, summary: S, look: str = "") -> Iterable[TrialCurve]
     for one in summary.trials:
         if one.record:
             rows = summary.rows(one.record)
-            losses, values = ([row.get(key) for row in rows] for key in ("train_loss", summary.decision.column))
+            losses, values = ([row.get(key) for row in rows] for key in ("train_loss", summary.decision.each_epoch.column))
             epochs, key = [row["epoch"] for row in rows], summary.training_key(one.trial)
             fold = key[0] if isinstance(key, tuple) else None
             made = TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id)

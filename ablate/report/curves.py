@@ -36,7 +36,7 @@ def read_curves(summaries: Sequence[Summary]) -> list[SeedCurves]:
 
 def _curve(record: Record, planned: int, by: Decision) -> Curve:
     """The curve of a seed; infinite from the epoch in which it diverged to the last planned one."""
-    values = epoch_columns(record, (*MEASURES[:-1], by.column))
+    values = epoch_columns(record, (*MEASURES[:-1], by.each_epoch.column))
     if not record.diverged:
         return values
     kept = values[:-1]

@@ -364,7 +364,7 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
 
 def _measure_title(measure: ShownMeasure, by: Decision) -> str:
     """The head of a measure's column, such as "Top-5 error, %"; it names the images if they are held out."""
-    words = f"validation {measure.words}" if by.split == "validation" else measure.words
+    words = f"{by.split} {measure.words}" if by.split == "validation" or by.once else measure.words
     return f"{words[:1].upper()}{words[1:]}{f', {measure.unit}' if measure.unit else ''}"
 
 
@@ -386,16 +386,18 @@ def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Co
 def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
     """The columns of further test images: the measure that decides, evaluated once; one for each set and data set."""
     by = analysis.decision
+    measure, noun = by.once or by.measure, by.noun.split(" on ")[0] if by.once else by.noun
     extras = dict.fromkeys(extra for summary in analysis.summaries for extra in summary.variant.data.also_test)
     for title in titles:
         for extra in extras:
 
             def cell(summary: Summary, extra: ExtraTest = extra) -> Cell:
-                found = summary.median_on(extra, by.measure, by.worst)
+                found = summary.median_on(extra, measure, by.worst)
                 return number(found, analysis.format.value, trials=summary.recorded_ids)
 
-            if any(summary.median_on(extra, by.measure) is not None for summary in analysis.summaries):
-                head = f"{extra.title}: {by.noun}{f', {by.unit}' if by.unit else ''}"
+            decides = by.measure == f"{extra.column}_{measure}"
+            if not decides and any(summary.median_on(extra, measure) is not None for summary in analysis.summaries):
+                head = f"{extra.title}: {noun}{f', {by.unit}' if by.unit else ''}"
                 yield ColumnRule("also_test", head if len(titles) == 1 else f"{title}, {head}", cell, data=title)
 
 

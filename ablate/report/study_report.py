@@ -124,6 +124,8 @@ class StudyReport(ComparedReport[Summary]):
             yield from seed_curves(number, one, looks[id(one)])
         logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each once, even if in several panels
         for number, log in enumerate(logs, len(shown)):
-            losses, errors = ([row.get(key) for row in log.rows] for key in ("train_loss", analysis.decision.column))
+            losses, errors = (
+                [row.get(key) for row in log.rows] for key in ("train_loss", analysis.decision.each_epoch.column)
+            )
             epochs: Any = [row["epoch"] for row in log.rows]
             yield TrialCurve(number, log.label, None, epochs, losses, errors, imported=True)

@@ -195,7 +195,7 @@ class Summary(Seeds[Trial]):
             for one in self.more_measures
             if split and (one in self.measures or one.name == ERROR.name)
         }
-        by_error = {ERROR.name: math.inf, by.measure: by.worst}
+        by_error = {ERROR.name: math.inf, by.once or by.measure: by.worst}
         also = {
             f"median_{extra.column}_{name}": finite(self.median_on(extra, name, worst))
             for extra in self.variant.data.also_test

@@ -28,6 +28,8 @@ class Decision:
         goal: "minimize": the lowest value is the best.
         words: The measure in sentences and on axes, such as "test error".
         unit: Of its values, such as "%"; "" for none.
+        once: The name of the measure where it is one on further test images, which are evaluated once, after the last
+            epoch; `measure` is its column then, such as "on_gaussian_noise_3_error". "" for any other.
     """
 
     measure: str = "error"
@@ -35,16 +37,22 @@ class Decision:
     goal: Goal = "minimize"
     words: str = "test error"
     unit: str = "%"
+    once: str = ""
 
     @property
     def name(self) -> str:
         """The name in files of a report, such as "test_error"."""
-        return f"{self.split}_{self.measure}" if self.split else self.measure
+        return f"{self.split}_{self.measure}" if self.split and not self.once else self.measure
 
     @property
     def column(self) -> str:
         """The name in a record that is read: the fields of an evaluation begin with `test_` there, whatever the images."""
-        return f"test_{self.measure}" if self.split else self.measure
+        return f"test_{self.measure}" if self.split and not self.once else self.measure
+
+    @property
+    def each_epoch(self) -> Decision:
+        """What is shown of each epoch: this, or the test error where this is measured once."""
+        return TEST_ERROR if self.once else self
 
     @property
     def median_name(self) -> str:

@@ -11,6 +11,7 @@ from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_mea
 from ablate.own_code import read_own_code
 from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision
 from ablate.study.document import Document
+from ablate.study.extra_test import ExtraTest
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.study import ShownMeasure
 
@@ -75,23 +76,39 @@ def _own(document: Document, index: int, one: MeasureFile, folder: Path) -> OwnM
     return OwnMeasure(name, code)
 
 
-def read_decision(document: Document, decide_by: str | None, shown: Sequence[ShownMeasure], validation: bool) -> Decision:
-    """What the variants of a study are compared by: the error, or one of its measures.
+def read_decision(
+    document: Document,
+    decide_by: str | None,
+    shown: Sequence[ShownMeasure],
+    validation: bool,
+    also_test: Sequence[ExtraTest] = (),
+) -> Decision:
+    """What the variants of a study are compared by: the error, or one of its measures, on its images or on further ones.
 
     Args:
         document: The study file's values and their places.
         decide_by: The name of the measure; None: the error.
         shown: The study's measures.
         validation: Whether held-out images are decided on.
+        also_test: Further test images, which decide where `decide_by` is a column such as "on_gaussian_noise_3_error".
 
     Raises:
-        StudyError: There is no such measure; the message names the place.
+        StudyError: There is no such measure, or test images decide beside held-out ones; the message names the place.
     """
     if decide_by in (None, ERROR.name):
         return VALIDATION_ERROR if validation else TEST_ERROR
+    error = ShownMeasure(ERROR.name, ERROR.words, ERROR.unit, ERROR.goal)
+    further = {f"{extra.column}_{one.name}": (extra, one) for extra in also_test for one in (error, *shown)}
+    if decide_by in further:
+        if validation or document.value.get("epoch_rule", "last") != "last":
+            wanted = "these images are evaluated once, at the end; leave out 'validation', 'search' and 'epoch_rule'"
+            document.fail(("decide_by",), f"decide_by: found {decide_by}; {wanted}")
+        extra, one = further[decide_by]
+        words = f"{one.words} on {extra.title.replace(',', '')}"
+        return Decision(decide_by, "test", one.goal, words, one.unit, one.name)
     measure = next((one for one in shown if one.name == decide_by), None)
     if measure is None:
-        names = (ERROR.name, *(one.name for one in shown))
+        names = (ERROR.name, *(one.name for one in shown), *(further if not validation else ()))
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(str(decide_by), names)}")
     split = "validation" if validation else "test"
     return Decision(measure.name, split, measure.goal, f"{split} {measure.words}", measure.unit)  # type: ignore[arg-type]

@@ -599,7 +599,10 @@ class StudyFile(Frozen):
     ] = None
     decide_by: Annotated[
         str | None,
-        Field(description="the measure that variants are compared by; by default the error, or a program's first measure"),
+        Field(
+            description="the measure that variants are compared by; by default the error, or a program's first measure; "
+            "on images of `also_test` as in on_gaussian_noise_3_error"
+        ),
     ] = None
     also_test: Annotated[
         list[ExtraTestFile] | None,

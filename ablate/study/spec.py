@@ -174,7 +174,7 @@ def load_any_study(
         places={key: document.place(key) for key in PLACES},
         search=search,
         chosen=chosen,
-        decision=read_decision(document, file.decide_by, shown, bool(search or held_out)),
+        decision=read_decision(document, file.decide_by, shown, bool(search or held_out), extra.get("also_test", ())),
         measures=shown,
         held_out=held_out,
         effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),

@@ -114,6 +114,53 @@ def test_what_is_kept_stays_when_more_is_measured(tmp_path: Path) -> None:
     assert read_evaluation(record, again.trial.data.also_test[0].key)
 
 
+def test_further_test_images_can_decide(tmp_path: Path) -> None:
+    text = MORE + "decide_by: on_gaussian_noise_5_nll\n"
+    experiment = recorded.written(
+        tmp_path, STUDY.replace("[{net: WRN-10-0.25}]", "[{net: [WRN-10-0.25, WRN-10-0.5]}]") + text
+    )
+    for i, trial in enumerate(experiment.trials()):
+        on = {"on_gaussian_noise_5_nll": 2.0 - i, "on_gaussian_noise_5_error": 40.0, "on_all_digits_nll": 3.0 + i}
+        recorded.record(experiment.runs, trial, 5.0 + i, test_nll=0.5, on_all_digits_error=30.0, **on)
+    by, report = experiment.study.decision, experiment.report()
+    assert (by.name, by.median_name, by.axis) == (
+        "on_gaussian_noise_5_nll",
+        "median_on_gaussian_noise_5_nll",
+        "negative log-likelihood on Gaussian noise 5, nats",
+    )
+    frames = report.frames()
+    assert list(frames["table"]["median_on_gaussian_noise_5_nll"]) == [2.0, 1.0] and not experiment.remarks()
+    trials = frames["trials"]
+    assert list(trials["on_gaussian_noise_5_nll"]) == [2.0, 1.0] and list(trials["test_error"]) == [5.0, 6.0]
+    assert report.finding().startswith("WRN-10-0.5 has the lowest negative log-likelihood on Gaussian noise 5, 1; ")
+    table = report.tables()[0]
+    assert [title for title in table.titles if "nats" in title or "error" in title] == [
+        "Median negative log-likelihood on Gaussian noise 5, nats",
+        "Test error, %",
+        "Test negative log-likelihood, nats",
+        "all digits: negative log-likelihood, nats",
+    ]
+    assert "compared by the negative log-likelihood on Gaussian noise 5, evaluated once." in table.caption
+    (curve, _) = list(report.curves())
+    assert curve.values[-1] == 5.0 and report.figures and experiment.status()["states"] == {"recorded": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("decide_by: on_gaussian_noise_3_error", "decide_by: found 'on_gaussian_noise_3_error'; did you mean"),
+        (
+            "decide_by: on_gaussian_noise_5_error\nvalidation: {holdout: 60}",
+            "these images are evaluated once",
+        ),
+        ("decide_by: on_gaussian_noise_5_error\nepoch_rule: best", "these images are evaluated once"),
+    ],
+)
+def test_further_test_images_that_cannot_decide_are_refused(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        study(tmp_path, f"{MORE}{more}\n")
+
+
 def test_verify_compares_further_test_images(tmp_path: Path) -> None:
     experiment = study(tmp_path, MORE)
     record = finish(job(experiment, tmp_path))

@@ -52,7 +52,7 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     Raises:
         RecordError: A record has lost its epochs.
     """
-    if analysis.decision.measure != "error":
+    if analysis.decision.each_epoch.measure != "error":
         return
     panels, words = _few(analysis, data_panels([summary for summary in analysis.summaries if summary.n]))
     curves = curves_of(panels)
@@ -74,7 +74,7 @@ def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -
         for (title, summaries), labels in zip(panels, panel_labels(panels))
     ]
     shown = [summary for _, summaries in panels for summary in summaries]
-    by = shown[0].decision if shown else TEST_ERROR
+    by = shown[0].decision.each_epoch if shown else TEST_ERROR
     return StudyCurves(drawn, legend_names(panels), imported, by, format_of(by.unit).with_unit)
 
 
