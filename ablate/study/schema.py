@@ -601,7 +601,7 @@ class StudyFile(Frozen):
         str | None,
         Field(
             description="the measure that variants are compared by; by default the error, or a program's first measure; "
-            "on images of `also_test` as in on_gaussian_noise_3_error"
+            "on images of also_test as in on_gaussian_noise_3_error"
         ),
     ] = None
     also_test: Annotated[
