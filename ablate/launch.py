@@ -14,6 +14,7 @@ from ablate.errors import DataError, RecordError, RunError, allowed, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
+from ablate.records.timings import read_probes
 from ablate.report.measured import unmeasured
 from ablate.report.numbers import counted
 from ablate.report.rounds import Rounds, round_lines
@@ -23,6 +24,7 @@ from ablate.study.data import Data
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Trial
+from ablate.train.estimates import workload_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -159,9 +161,13 @@ def run_trials(
                         fit_to_memory(backend, group, len(group), options, say)
                         device = backend.slots[0].device
                         known = [digests[_image_set(trial.data)] for trial in group]
+                        memory = _probed_memory(group, runs, backend) if device == "cuda" else {}
                         run.train(
                             [
-                                make_task(trial, labels[trial.id], runs, location, device, options, folders, digest)
+                                make_task(
+                                    *(trial, labels[trial.id], runs, location, device, options, folders, digest),
+                                    memory=memory.get(trial.id),
+                                )
                                 for trial, digest in zip(group, known)
                             ],
                             backend,
@@ -365,6 +371,19 @@ def fit_to_memory(
     del backend.slots[fit:]
 
 
+def _probed_memory(trials: Sequence[Trial], runs: Path, backend: Backend) -> dict[str, int]:
+    """The bytes that a training of each trial was measured to take on a GPU, by the trial's id.
+
+    A probe on a GPU of the backend counts more than one on another GPU. A trial that was not probed is left out.
+    """
+    models = {slot.model for slot in backend.slots}
+    probes = [probe for probe in read_probes(runs) if probe.kind == "cuda" and probe.peak_memory_bytes]
+    probes.sort(key=lambda probe: (probe.device in models, probe.date))
+    peaks = {probe.workload: probe.peak_memory_bytes for probe in probes}
+    found = {trial.id: peaks.get(workload_of(trial)) for trial in trials} if peaks else {}
+    return {trial_id: peak for trial_id, peak in found.items() if peak}
+
+
 def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
     """The trials by the number of GPUs that each takes, most first: if there are too few GPUs, no trial is begun."""
     groups: dict[int, list[Trial]] = {}
@@ -547,6 +566,7 @@ def make_task(
     options: RunOptions,
     folders: tuple[Path, ...],
     digest: str = "",
+    memory: int | None = None,
 ) -> Task:
     """The task of training a trial.
 
@@ -559,11 +579,13 @@ def make_task(
         options: Say how often to write checkpoints.
         folders: Where the readers' modules are looked for first.
         digest: Of the images; "" if not known.
+        memory: As in Job.
     """
     from ablate.schedule.tasks import Task
     from ablate.train.job import Job
 
-    job = Job(trial, runs, location, device, options.checkpoint_epochs, options.checkpoint_seconds, folders, digest)
+    every = options.checkpoint_epochs, options.checkpoint_seconds
+    job = Job(trial, runs, location, device, *every, folders, digest, memory=memory)
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 

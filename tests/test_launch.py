@@ -20,11 +20,13 @@ from ablate.errors import DataError, RecordError, RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
+from ablate.records.timings import Milliseconds, Probe, write_probe
 from ablate.schedule.backends import Backend
 from ablate.schedule.slots import Slot
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
+from ablate.train.estimates import workload_of
 
 
 def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:
@@ -148,3 +150,25 @@ def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatc
     monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
     with pytest.raises(RunError, match=r"a smaller recipe\.batch_size needs less"):
         slots(1, RunOptions())
+
+
+def test_what_a_probe_measured_is_what_a_training_is_packed_by(tmp_path: Path) -> None:
+    """On a GPU of the backend if there is such a probe, else on another; without a probe it is estimated."""
+    trials = [a_trial("digits"), a_trial("digits", batch_size=4), a_trial("digits", batch_size=2)]
+    ms = Milliseconds(1.0, 1.0)
+
+    def probe(trial: Trial, device: str, peak: int | None, date: str) -> None:
+        times = (1, 2, "torch", 1, ms, 1, ms, 1.0, 1.0)
+        kind = "cpu" if peak is None else "cuda"
+        write_probe(tmp_path, Probe("net", workload_of(trial), device, kind, *times, peak, 1, date))  # type: ignore[arg-type]
+
+    probe(trials[0], "GPU A", 100, "2026-01-01")
+    probe(trials[0], "GPU B", 200, "2026-01-02")
+    probe(trials[1], "GPU B", 300, "2026-01-01")
+    probe(trials[2], "CPU", None, "2026-01-03")
+    backend = Backend([Slot("gpu 0", "cuda", model="GPU A")], lambda work, stop: None)  # type: ignore[arg-type, return-value]
+    found = launch._probed_memory(trials, tmp_path, backend)
+    assert found == {trials[0].id: 100, trials[1].id: 300}
+    place = Location(tmp_path, tmp_path)
+    task = launch.make_task(trials[0], "", tmp_path, place, "cuda", RunOptions(), (), memory=found[trials[0].id])
+    assert task.payload.memory == 100

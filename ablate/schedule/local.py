@@ -140,7 +140,7 @@ def open_workers(
             status, cause = "interrupted", cause if status == BROKEN else ""
         elif status in ("died", BROKEN):
             for line in pool.note_broken(index, ticket, cause):
-                on_event(index, task, {"event": "note", "text": line})
+                on_event(index, task, {"event": "note", "of": "run", "text": line})
             status = AGAIN if ticket.attempts <= retries else "failed"
         elif status == NOWHERE:
             nowhere.set()

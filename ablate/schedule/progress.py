@@ -141,7 +141,7 @@ class Progress:
             event: {"event": "started" | "epoch" | "note" | "ended", ...}.
         """
         if event["event"] == "note":
-            self.say(event["text"])
+            self.say(event["text"] if event.get("of") == "run" else f"{task.label}: {event['text']}")
             return
         with self.lock:
             if event["event"] == "ended":

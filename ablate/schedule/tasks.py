@@ -77,8 +77,9 @@ class Stop:
 
 
 # on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}, or {"event": "note",
-# "text": a line for the reader}, which work may report too. If it returns True at an epoch, only that task is asked to end:
-# stop() then returns True to its work, and no further epoch of it is passed on.
+# "text": a line for the reader}, which work may report too; with "of": "run" it is not of this task alone. If it returns
+# True at an epoch, only that task is asked to end: stop() then returns True to its work, and no further epoch of it is
+# passed on.
 OnEvent = Callable[[int, Task, dict[str, Any]], bool | None]
 
 # run(task, on_event), from any thread: waits for a free slot and returns when the task has ended there.

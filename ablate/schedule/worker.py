@@ -97,13 +97,24 @@ def what_failed(error: BaseException) -> tuple[str, str]:
     """The (status, cause) of a task that ended by an exception; the status is "failed", BROKEN or NOWHERE.
 
     Args:
-        error: What the work raised; the first line of its message is the cause.
+        error: What the work raised; the first line of its message, or of that of the full memory behind it, is the cause.
     """
-    lines = str(error).strip().splitlines()
-    cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    told = _out_of_memory_behind(error) or error
+    lines = str(told).strip().splitlines()
+    cause = f"{type(told).__name__}: {lines[0]}" if lines else type(told).__name__
     if isinstance(error, OSError) and error.errno in _NO_WRITING:
         return NOWHERE, cause
     return (BROKEN if has_broken(error) else "failed"), cause
+
+
+def _out_of_memory_behind(error: BaseException) -> BaseException | None:
+    """The error of a full memory that an error of the device followed from, as at the end of a capture that failed."""
+    if not has_broken(error):
+        return None
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, MemoryError) and type(behind).__name__ != "OutOfMemoryError":
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 @contextlib.contextmanager

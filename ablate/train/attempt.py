@@ -232,7 +232,7 @@ class Attempt:
         """Write the result and return its status, "completed" or "diverged"."""
         final, diverged = self.rows[-1], self.diverged
         status = "diverged" if diverged else "completed"
-        peak = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+        peak = torch.cuda.max_memory_reserved(self.device) if self.device.type == "cuda" else None
         result = {
             "status": status,
             "epoch_rule": "last",

@@ -125,7 +125,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     before = joules() if joules else 0.0
     train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
     energy = (joules() - before) / len(train_ms) / batches / job.side_by_side if joules else None
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
     most = recipe.batch_size if data.streamed else TEST_BATCH  # as in a trial
     test_batch = min(most, images_at_once(usual, recipe.batch_size))

@@ -61,6 +61,12 @@ class ImageCache:
         """The positions of an ImageLoader of these images."""
         return self._loader.positions
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the images that are on the device."""
+        parts = (self._images.train, self._images.test, self._images.final) if self._images else ()
+        return sum(tensor.nbytes for part in parts if isinstance(part, LabelledTensors) for tensor in part)
+
     def __init__(self) -> None:
         self._loader = ImageLoader(lambda line: print(printable(line)))
         self._key: Any = None
@@ -104,7 +110,7 @@ class ProcessCache:
 
     Args:
         images: Of the last trial.
-        measured_memory: The peak memory of a training in bytes, by its workload.
+        measured_memory: The bytes that a training takes from the GPU, by its workload.
     """
 
     images: ImageCache = field(default_factory=ImageCache)

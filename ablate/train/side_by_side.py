@@ -76,12 +76,14 @@ class SideBySide:
                 one.step(size)
             return
         now = torch.cuda.current_stream()
-        for one, stream in zip(self.passes, self.streams):
-            stream.wait_stream(now)
-            with torch.cuda.stream(stream):
-                one.step(size)
-        for stream in self.streams:
-            now.wait_stream(stream)
+        try:
+            for one, stream in zip(self.passes, self.streams):
+                stream.wait_stream(now)
+                with torch.cuda.stream(stream):
+                    one.step(size)
+        finally:  # else the end of a capture fails too, whatever went wrong in it
+            for stream in self.streams:
+                now.wait_stream(stream)
 
 
 class CudaGraphs:

@@ -11,6 +11,7 @@ import torch
 
 from ablate.records.records import hold_attempt
 from ablate.train.attempt import Attempt, SendEvent
+from ablate.train.gpu_memory import check_allocations, failed_allocations
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
 from ablate.train.setup import ProcessCache, configure
@@ -74,6 +75,9 @@ def train_side_by_side(
 
     Yields:
         Each attempt as it ends, with its status as train_trial() returns it.
+
+    Raises:
+        torch.OutOfMemoryError: The device has too little memory for all; epochs that are recorded are as they are alone.
     """
     waiting, beat = list(attempts), _beating(report)
     for attempt in waiting:
@@ -95,6 +99,7 @@ def train_side_by_side(
             for attempt in together:
                 attempt.start_epoch()
             epochs = [attempt.epoch for attempt in together]
+            failed = failed_allocations(together[0].device)
             train = training.run(epochs)
             middle = time.monotonic()
             if testing.capture is None:
@@ -102,6 +107,7 @@ def train_side_by_side(
                     attempt.keep_logits_of_last_pass()
             test = testing.run(epochs)
             end = time.monotonic()
+            check_allocations(together[0].device, failed, len(together))
             for attempt, scores, tested in zip(together, train, test):
                 attempt.add_epoch(scores, tested, middle - begin, end - middle, len(together), report)
             stopping = stop()

@@ -16,10 +16,13 @@ from ablate.errors import RecordError, RunError
 from ablate.files import hold_lock
 from ablate.nets.notation import parse_architecture
 from ablate.records.epochs import read_epochs
+from ablate.schedule.worker import BROKEN, what_failed
+from ablate.study.data import Data
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
-from ablate.train import attempt, cohort
-from ablate.train.cohort import memory_needed, train_cohort, wait_for_room
+from ablate.train import attempt, cohort, gpu_memory, trial
+from ablate.train.cohort import train_cohort
+from ablate.train.gpu_memory import Needed, Room, check_allocations, is_out_of_memory, memory_needed, resident_bytes
 from ablate.train.job import Job
 from ablate.train.loop import Training
 from ablate.train.setup import ProcessCache
@@ -154,49 +157,196 @@ def test_memory_that_does_not_suffice_splits_a_cohort(jobs: list[Job], room: int
     assert [rows(job) for job in jobs] == alone(jobs)
 
 
-def test_one_training_for_which_there_is_no_memory_fails_in_words(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+def leave(monkeypatch: pytest.MonkeyPatch, whole: int, *free: int) -> list[int]:
+    """A GPU that has so many bytes, and so many free at each look of a trial that waits, then as at the last."""
+    looks: list[int] = []
+    others = gpu_memory.used_by_others
+
+    def used(device: torch.device) -> int:
+        found = others(device)
+        looks.append(found)
+        return found
+
+    monkeypatch.setattr(gpu_memory, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(gpu_memory, "used_by_others", used)
+    monkeypatch.setattr(gpu_memory, "gpu_memory", lambda device: (free[min(len(looks), len(free) - 1)], whole))
+    return looks
+
+
+def room(needed: int, told: list[dict[str, Any]], stop: bool = False, shared: int = 0) -> Room:
+    return Room(CPU, Needed(needed, shared), lambda: stop, told.append)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_one_training_for_which_there_is_no_memory_fails_in_words(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
     def fail(self: Training, size: int) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(Training, "step", fail)
-    monkeypatch.setattr(cohort, "gpu_memory", lambda device: (140 * GIB, 141 * GIB))
+    leave(monkeypatch, 141 * GIB, 140 * GIB)
     with pytest.raises(RunError, match=r"out of memory: the device's 144,384 MiB do not suffice; .*checkpoint_activations"):
         train(jobs[:2])
 
 
+def test_an_error_that_follows_from_a_full_memory_needs_a_new_process(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a capture ends that failed: the allocator would go on to fill the graph's pool."""
+
+    def fail(self: Training, size: int) -> None:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB")
+        finally:
+            raise torch.AcceleratorError("CUDA error: operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(Training, "step", fail)
+    with pytest.raises(torch.AcceleratorError) as raised:
+        train(jobs[:2])
+    assert not is_out_of_memory(raised.value)
+    assert what_failed(raised.value) == (BROKEN, "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 MiB")
+
+
 def test_as_many_as_there_is_measured_room_for(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     together = count_together(monkeypatch)
-    monkeypatch.setattr(cohort, "gpu_memory", lambda device: (10 * GIB, 80 * GIB))
+    leave(monkeypatch, 80 * GIB, 10 * GIB)
     measured = [replace(job, memory=3 * GIB) for job in jobs]
-    assert memory_needed(measured[0], ProcessCache()) == 3 * GIB and memory_needed(jobs[0], ProcessCache()) < GIB
+    assert memory_needed(measured[0], ProcessCache()).each == 3 * GIB and memory_needed(jobs[0], ProcessCache()).each < GIB
     assert train(measured)[0] == dict.fromkeys(range(4), "completed") and together == [3, 1]
 
 
-def test_a_training_waits_for_its_neighbours_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cohort, "MEMORY_POLL_SECONDS", 0.0)
-    free = iter([GIB, 2 * GIB, 20 * GIB, 1, 1])
+def test_images_that_are_not_on_the_gpu_yet_need_room_too(jobs: list[Job], tiny: Path) -> None:
+    cache = ProcessCache()
+    images = 8 * 8 * (128 + 64)
+    assert resident_bytes(jobs[0].trial.data) == images
+    assert memory_needed(jobs[0], cache).shared == gpu_memory.SPARE + images
+    attempt.Attempt(with_directory(jobs[0]), CPU, images=cache.images)
+    assert cache.images.nbytes == images + 8 * (128 + 64) and memory_needed(jobs[0], cache).shared == gpu_memory.SPARE
+    assert resident_bytes(jobs[0].trial.data.model_copy(update={"preprocess": "zca"})) == 4 * images
+    assert resident_bytes(Data.named("imagenet", stream=True, train_size=64, test_size=32)) == 0
+    held_out = load_study(tiny, ["validation={holdout: 28}"]).data
+    assert resident_bytes(held_out) == 8 * 8 * (128 + 64)
+    assert Needed(3 * GIB, GIB).fitting(8 * GIB) == 2 and Needed(3 * GIB, 8 * GIB).fitting(8 * GIB) == 0
+
+
+def with_directory(job: Job) -> Job:
+    directory = job.runs / job.trial.id
+    directory.mkdir(parents=True)
+    (directory / "trial.json").write_bytes(job.trial.definition)
+    return job
+
+
+def test_what_a_cohort_took_from_the_gpu_is_measured(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the allocator holds in all pools, or what the device lost if that is more and nobody else was there."""
+    for free, expected in (([70 * GIB, 59 * GIB], 11 * GIB), ([70 * GIB, 30 * GIB], 8 * GIB)):
+        cache, seen = ProcessCache(), list(free)
+        with monkeypatch.context() as patch:
+            patch.setattr(cohort, "gpu_memory", lambda device: (seen.pop(0) if len(seen) > 1 else seen[0], 80 * GIB))  # noqa: B023
+            patch.setattr(cohort, "used_by_others", lambda device: 29 * GIB if free[1] < 50 * GIB else 0)  # noqa: B023
+            patch.setattr(cohort, "reserved", lambda device, most: 8 * GIB)
+            runs = jobs[0].runs.with_name(f"runs{expected}")
+            train_cohort([replace(job, runs=runs) for job in jobs[:2]], lambda: False, lambda row: None, cache)
+        ((took),) = cache.measured_memory.values()
+        assert took == (expected - cache.images.nbytes) // 2
+        assert memory_needed(jobs[0], cache).each == took
+
+
+def test_a_training_waits_for_its_neighbours_to_leave_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(cohort, "gpu_memory", lambda device: (next(free), 80 * GIB))
-    assert wait_for_room(5 * GIB, CPU, lambda: False, told.append) == 3 and told == [{}, {}]
-    assert wait_for_room(5 * GIB, CPU, lambda: True, told.append) == 0
-    monkeypatch.setattr(cohort, "gpu_memory", lambda device: (79 * GIB, 80 * GIB))
-    assert wait_for_room(100 * GIB, CPU, lambda: False, told.append) == 1  # nobody else is there: it is tried
+    leave(monkeypatch, 80 * GIB, GIB, 2 * GIB, 20 * GIB)
+    assert room(5 * GIB, told).wait() == 3 and [event.get("event") for event in told] == ["note", None]
+    assert told[0]["text"] == (
+        "needs about 5,120 MiB of GPU memory; 1,024 of 81,920 MiB are free, other processes have 80,296; waiting for room"
+    )
+    leave(monkeypatch, 80 * GIB, 1)
+    assert room(5 * GIB, told, stop=True).wait() == 0
     monkeypatch.undo()
-    assert wait_for_room(100 * GIB, CPU, lambda: False, told.append) > 1000
+    assert room(100 * GIB, told).wait() > 1000
+
+
+@pytest.mark.parametrize(
+    ("whole", "free", "held"),
+    [
+        (80 * GIB, 79 * GIB, 0),
+        (8 * GIB, 7.4 * GIB, 0),  # a small card: its own context is more than a twentieth of it
+        (4 * GIB, 2.5 * GIB, 0),  # a display's
+        (8 * GIB, 1 * GIB, 6 * GIB),  # what this process holds itself is nobody else's
+    ],
+)
+def test_who_is_alone_on_a_gpu_does_not_wait(monkeypatch: pytest.MonkeyPatch, whole: int, free: int, held: int) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(gpu_memory, "reserved", lambda device: held)
+    leave(monkeypatch, whole, int(free))
+    assert room(100 * GIB, told).wait() == 1 and not told
+
+
+def test_what_never_fits_is_tried_and_fails_in_words(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, a trial beside others that stay waited for ever."""
+
+    def fail(self: Training, size: int) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(gpu_memory, "WAIT_SECONDS", 0.0)
+    leave(monkeypatch, 8 * GIB, 10 * 2**20)
+    told: list[dict[str, Any]] = []
+    assert room(GIB, told).wait() == 1 and told[-1]["text"].endswith("other processes have 7,582; it is tried now")
+    assert train(jobs[:1])[0] == {0: "completed"}
+    monkeypatch.setattr(Training, "step", fail)
+    with pytest.raises(
+        RunError, match=r"out of memory: 10 of the device's 8,192 MiB are free, other processes have 7,582;"
+    ):
+        train([replace(jobs[0], runs=jobs[0].runs.with_name("again"))])
 
 
 def test_after_a_failure_beside_others_more_room_is_waited_for(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once out of memory with 4 GiB free, it is not tried again before there are 4.8."""
-    monkeypatch.setattr(cohort, "MEMORY_POLL_SECONDS", 0.0)
-    asked: list[int] = []
-    free = iter([4 * GIB, 4 * GIB, 4 * GIB, 9 * GIB])
-    monkeypatch.setattr(cohort, "gpu_memory", lambda device: (asked.append(1), (next(free), 80 * GIB))[1])
+    looks = leave(monkeypatch, 80 * GIB, 4 * GIB, 4 * GIB, 4 * GIB, 9 * GIB)
     step = Training.step
+    failed: list[int] = []
 
     def fail_once(self: Training, size: int) -> None:
-        if len(asked) == 1:
+        if not failed:
+            failed.append(len(looks))
             raise torch.OutOfMemoryError("CUDA out of memory")
         step(self, size)
 
     monkeypatch.setattr(Training, "step", fail_once)
-    assert train(jobs[:1])[0] == {0: "completed"} and len(asked) == 4
+    assert train(jobs[:1])[0] == {0: "completed"} and failed == [0] and len(looks) == 3
+
+
+@pytest.mark.parametrize("others", [0, 30 * GIB])
+def test_an_allocation_that_fails_unseen_is_an_error_where_the_bits_could_be_others(
+    monkeypatch: pytest.MonkeyPatch, others: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """cuDNN catches it and takes another algorithm."""
+    monkeypatch.setattr(gpu_memory, "failed_allocations", lambda device: 1)
+    monkeypatch.setattr(gpu_memory, "used_by_others", lambda device: others)
+    check_allocations(CPU, 1, together=5)
+    with pytest.raises(torch.OutOfMemoryError, match="cuDNN took an algorithm"):
+        check_allocations(CPU, 0, together=5)
+    if others:
+        with pytest.raises(torch.OutOfMemoryError, match="cuDNN took an algorithm"):
+            check_allocations(CPU, 0, together=1)
+    else:
+        check_allocations(CPU, 0, together=1)
+        assert "it will do so on every GPU of this size" in capsys.readouterr().out
+
+
+def test_no_epoch_is_recorded_in_which_an_allocation_failed_unseen(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four trainings split, and none has a row of the epoch in which it happened."""
+    together = count_together(monkeypatch)
+    monkeypatch.setattr(trial, "failed_allocations", lambda device: 0)
+    monkeypatch.setattr(gpu_memory, "failed_allocations", lambda device: together[-1] > 2)
+    assert train(jobs)[0] == dict.fromkeys(range(4), "completed") and together == [4, 2, 2]
+    monkeypatch.undo()
+    assert [rows(job) for job in jobs] == alone(jobs)

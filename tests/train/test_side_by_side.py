@@ -5,6 +5,7 @@ There is no GPU here to capture on; replay.py stands in for CUDA graphs.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -193,6 +194,34 @@ def test_the_seconds_of_those_side_by_side_are_shared(make: Make) -> None:
 def test_what_reads_from_the_device_cannot_be_captured() -> None:
     with pytest.raises(RuntimeError, match="reads from the device"):
         capture(lambda: print(torch.ones(()).item()), [])
+
+
+class Stream:
+    """As torch.cuda.Stream: it notes which streams have waited for it."""
+
+    def __init__(self, waited: set[Stream]) -> None:
+        self.waited = waited
+
+    def wait_stream(self, other: Stream) -> None:
+        self.waited.add(other)
+
+
+def test_streams_are_joined_again_when_a_step_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture cannot end while a stream that was forked in it has not been joined; its own error would hide the cause."""
+    joined: set[Stream] = set()
+    now, own = Stream(joined), [Stream(set()) for _ in range(3)]
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: now)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    one = SideBySide([make(seed).training for seed in range(3)])
+    one.streams = own  # type: ignore[assignment]
+
+    def fail(size: int) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(one.passes[1], "step", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        one.run([1])
+    assert joined == set(own)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
