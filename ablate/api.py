@@ -17,7 +17,6 @@ from ablate.data.copies import read_copies
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.experiment import StudyExperiment
-from ablate.experiment_trial import ExperimentTrial, export_networks
 from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
@@ -40,13 +39,14 @@ from ablate.study.study import Study, Trial, Variant
 from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
 from ablate.train.estimates import measured_costs
-from ablate.train.job import plan_images, with_sizes
+from ablate.train.image_counts import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
+    from ablate.experiment_trial import ExperimentTrial
     from ablate.report.analysis import StudyAnalysis
     from ablate.report.export import NetworkFormat
     from ablate.report.study_report import StudyReport
@@ -213,7 +213,7 @@ def _command(name: Literal["search", "run"], path: str | Path | Mapping[str, Any
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
-    from ablate.data.cache import Location, default_cache, default_root
+    from ablate.data.location import Location, default_cache, default_root
 
     return Location(expand(data_root) if data_root else default_root(), default_cache(), download, data_root is not None)
 
@@ -313,6 +313,8 @@ class Experiment(StudyExperiment[Variant, Trial]):
 
     def trials(self) -> list[ExperimentTrial]:
         """As StudyExperiment.trials(). Each gives back its network and what that says of each image."""
+        from ablate.experiment_trial import ExperimentTrial
+
         labels, location, folders = self.labels(), self.location(), self.folders
         return [
             ExperimentTrial(one.architecture, one.recipe, one.data, one.seed, labels[one.id], self.runs, location, folders)
@@ -326,6 +328,8 @@ class Experiment(StudyExperiment[Variant, Trial]):
         return super()._run(options, shown)
 
     def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
+        from ablate.experiment_trial import export_networks
+
         return export_networks(self.study.name, self.trials(), to, out, announce)
 
     def _analyze(self, variants: Sequence[Variant]) -> StudyAnalysis:

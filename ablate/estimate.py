@@ -13,7 +13,7 @@ import shlex
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -242,7 +242,10 @@ def estimate_cost(
     if options.failures and not options.gpus:
         raise RunError("`failures` requires `gpus`, on which a run is simulated")
     now = now or datetime.now().astimezone()
-    probes, paces = read_probes(runs), read_paces(runs)
+    # Checkpointed activations change no result, so records do not say them.
+    workloads = {replace(workload_of(one), checkpoint_activations="none") for one in variants}
+    probes = read_probes(runs)
+    paces = read_paces(runs, workloads, {trial["id"] for of_one in trials for trial in of_one})
     here = find_hardware(options, probes, paces)
     epochs = [
         [max(1, variant.recipe.epochs - _epochs_done(runs, trial)) for trial in of_one if trial["state"] not in FINAL]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ablate.adopt import adopt_records
 from ablate.errors import AblateError
 from ablate.launch import RunOptions, RunSummary, following, run_rounds
 from ablate.records.earlier import earlier_remarks
@@ -33,14 +32,13 @@ from ablate.study.decision import Decision
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import Tuning
-from ablate.verify import verify_trials
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
     from ablate.adopt import Adoption
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
     from ablate.report.rounds import Rounds
     from ablate.tracking.follow import Epoch
     from ablate.verify import Verification
@@ -405,6 +403,8 @@ class StudyExperiment(ABC, Generic[V, T]):
         Raises:
             AblateError: The run cannot start, or too few trials are recorded.
         """
+        from ablate.verify import verify_trials
+
         labels = self.labels()
 
         def run(chosen: Sequence[T], again: Path) -> RunSummary:
@@ -424,6 +424,8 @@ class StudyExperiment(ABC, Generic[V, T]):
         Raises:
             AblateError: The run cannot start.
         """
+        from ablate.adopt import adopt_records
+
         asked = self._asked(self._followed())[: len(self.variants)]
         variants = [(name, self._trials_of(variant, seeds)) for name, variant, seeds in asked]
         run = self._runner(self.runs, _console(console))

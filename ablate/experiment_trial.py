@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import AblateError, RunError
 from ablate.files import real_directory, write_atomically
 from ablate.records.logits import read_logits

@@ -17,8 +17,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import RecordError
 
 TRIES = 3
@@ -336,6 +334,8 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
         RecordError: Something else is in the place of the lock file.
         OSError: The lock file cannot be opened, or its file system cannot lock files.
     """
+    from filelock import FileLock, Timeout  # imports asyncio
+
     descriptor = open_regular(path, os.O_WRONLY | os.O_CREAT)
     status = os.fstat(descriptor)
     os.close(descriptor)

@@ -29,7 +29,7 @@ from ablate.train.estimates import workload_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
     from ablate.schedule.backends import Backend
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import OnEvent, Outcome, Stop, Task
@@ -624,7 +624,7 @@ def prepare(
     Raises:
         DataError: Images are missing, damaged or not as the study declares, or are fewer than a batch that is dropped.
     """
-    from ablate.train.job import ImageLoader
+    from ablate.train.images import ImageLoader
 
     loader = ImageLoader(teller(console, quiet), again=True)
     digests: dict[ImageSet, str] = {}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from importlib.metadata import entry_points
+from functools import cache, cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.errors import StudyError
@@ -84,6 +83,14 @@ class Named(Protocol):
 Entry = TypeVar("Entry", bound=Named)
 
 
+@cache
+def _entry_points() -> Any:
+    """The entry points of all installed packages, read once for all tables: they take 10 ms and more."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
+
+
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """The entries of a table by name: first the built-in entries, in order, then those of installed packages.
 
@@ -116,7 +123,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def _all(self) -> dict[str, Entry]:
         """All entries, including those of installed packages."""
         found = dict(self.built_in)
-        for point in entry_points(group=self.group):
+        for point in _entry_points().select(group=self.group):
             place = f"entry point {self.group}: {point.name}"
             try:
                 entry = point.load()
@@ -133,3 +140,4 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def forget(self) -> None:
         """Forget the entries of installed packages. They are read again at the next lookup."""
         self.__dict__.pop("_all", None)
+        _entry_points.cache_clear()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ablate import launch
 from ablate.api import load_study
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import DataError, RecordError, RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture

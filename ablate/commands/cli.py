@@ -13,6 +13,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated, NoReturn
 
 import typer
@@ -55,6 +57,20 @@ def options(
     """Define the options of `ablate` before the command."""
 
 
+def _app_for(words: Sequence[str]) -> typer.Typer:
+    """The application, with one command alone if the first word names it: typer makes all before it reads a word.
+
+    Args:
+        words: Of the command line, without the program's name.
+    """
+    asked = [one for one in app.registered_commands if one.name in words[:1]]
+    if not asked:
+        return app
+    alone = copy(app)
+    alone.registered_commands = asked
+    return alone
+
+
 def _fail(message: str, code: int = 2) -> NoReturn:
     say(f"error: {message}")
     sys.exit(code)
@@ -67,7 +83,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with handling(dict.fromkeys(PREEMPTING, preempted)):
-            sys.exit(app(standalone_mode=False) or 0)
+            sys.exit(_app_for(sys.argv[1:])(standalone_mode=False) or 0)
     except AblateError as error:
         _fail(str(error))
     except BrokenPipeError:  # `ablate plan ... | head`

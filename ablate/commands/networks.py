@@ -131,7 +131,7 @@ def evaluate(
 ) -> None:
     """Measure the test error of a network with given weights."""
     from ablate.commands.network_text import evaluation_text
-    from ablate.data.cache import Location, default_cache, default_root
+    from ablate.data.location import Location, default_cache, default_root
     from ablate.schedule.slots import find_slots
     from ablate.train.evaluate import evaluate as measure
 

@@ -13,7 +13,7 @@ from ablate.records.merge import MergePlan
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.numbers import counted
 from ablate.report.program_analysis import ProgramAnalysis
-from ablate.schedule.progress import duration
+from ablate.schedule.durations import duration
 from ablate.search.progress import SearchSummary
 from ablate.verify import Verification, VerifiedTrial
 

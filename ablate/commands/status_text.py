@@ -10,7 +10,7 @@ from ablate.errors import printable
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
-from ablate.schedule.progress import duration
+from ablate.schedule.durations import duration
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 

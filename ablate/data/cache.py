@@ -11,61 +11,23 @@ import zlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ablate.data.array_cache import LOCK_SECONDS, digest_arrays, kept, share
 from ablate.data.data_sets import DATA_SETS, NOTHING_SAID, source_of
 from ablate.data.decoding import has_deep_pixels, without_damaged
 from ablate.data.folders import IMAGE_SUFFIXES, MOST_BYTES, open_regular_target
 from ablate.data.listing import list_files, list_training_files
+from ablate.data.location import Location
 from ablate.data.own_data import known_own_digest, load_own, own_facts
 from ablate.data.read_options import Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled, Labels, Reading
 from ablate.errors import DataError, RecordError
-from ablate.files import expand, hold_lock, read_file, real_directory, write_atomically
+from ablate.files import hold_lock, read_file, real_directory, write_atomically
 
 VERSION = 2  # of the decoding; after a change all images are decoded again
 DIGEST_VERSION = 2  # of the digests of contents; after a change all files are hashed again
 PIECE = 1 << 20  # bytes of a file that are hashed at a time
-
-
-class Location(NamedTuple):
-    """Where images are read and cached.
-
-    Args:
-        root: Directory of the data sets' files.
-        cache: Directory of the decoded images.
-        download: Whether missing files may be downloaded.
-        fixed: Whether root takes precedence over the root that a study gives.
-    """
-
-    root: Path
-    cache: Path
-    download: bool = False
-    fixed: bool = False
-
-    def of(self, root: str | None) -> Location:
-        """The location of a data set with the root that a study gives.
-
-        Args:
-            root: `data.root` of the study; None if it gives none.
-        """
-        return self._replace(root=expand(root)) if root and not self.fixed else self
-
-
-def default_root() -> Path:
-    """The path in $ABLATE_DATA, or data/ in the current directory."""
-    return expand(os.environ.get("ABLATE_DATA") or "data")
-
-
-def default_cache() -> Path:
-    """The path in $ABLATE_CACHE, or ablate/ in the user's cache directory; see array_cache where neither can be used."""
-    if told := os.environ.get("ABLATE_CACHE"):
-        return expand(told)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablate"
-    except RuntimeError:  # a user without a home directory: a path that cannot be used, so there is no cache
-        return Path(os.devnull) / "ablate"
 
 
 def load_images(

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ablate.data.array_cache import kept
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.sources import Images, stratified
 from ablate.errors import DataError
 

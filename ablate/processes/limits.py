@@ -7,9 +7,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import joblib
-import psutil  # type: ignore[import-untyped]
-
 ROOT = Path("/")
 
 
@@ -19,6 +16,8 @@ def count_cores(root: Path = ROOT) -> int:
     Args:
         root: The root of the file system; another one in tests.
     """
+    import joblib
+
     cores = int(joblib.cpu_count())  # the affinity, and the quota of the topmost group
     for folder, version in _groups("cpu", root):
         with contextlib.suppress(OSError, ValueError):
@@ -37,6 +36,8 @@ def memory_limit(root: Path = ROOT) -> int:
     Args:
         root: The root of the file system; another one in tests.
     """
+    import psutil  # type: ignore[import-untyped]
+
     most = int(psutil.virtual_memory().total)
     for folder, version in _groups("memory", root):
         with contextlib.suppress(OSError, ValueError):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ablate.errors import RecordError, printable
-from ablate.files import ID, content_id, is_real_directory, read_file
+from ablate.files import content_id
 from ablate.records.adopted import read_different
 from ablate.records.code import changed_codes, has_code, without_codes
+from ablate.records.definitions import read_definitions
 from ablate.records.records import Record, own_record, read_record
 
 
@@ -45,7 +46,9 @@ def find_earlier(runs: Path, definitions: Mapping[str, bytes]) -> dict[str, list
     """
     wanted: dict[bytes, str] = {without_codes(each): key for key, each in definitions.items() if has_code(each)}
     found: dict[str, list[Earlier]] = {}
-    for name, definition in _definitions(runs) if wanted else ():
+    for name, definition in read_definitions(runs) if wanted else ():
+        if not has_code(definition):
+            continue
         with suppress(RecordError, ValueError):
             trial = wanted.get(without_codes(definition), name)
             if trial != name and content_id(definition) == name and (record := own_record(runs, name)):
@@ -91,16 +94,6 @@ def _is_recorded(runs: Path, trial_id: str) -> bool:
         return read_record(runs, trial_id) is not None
     except RecordError:
         return True
-
-
-def _definitions(runs: Path) -> Iterator[tuple[str, bytes]]:
-    """(name of the directory, bytes of trial.json) of each trial with user-defined code in a runs directory."""
-    for path in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if ID.fullmatch(path.name) and is_real_directory(path):
-            with suppress(OSError, RecordError):
-                definition = read_file(path / "trial.json")
-                if has_code(definition):
-                    yield path.name, definition
 
 
 def earlier_lines(records: Iterable[Earlier]) -> list[str]:

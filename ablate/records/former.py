@@ -6,17 +6,14 @@ A trial without a record of its own has that of a directory whose trial.json is 
 from __future__ import annotations
 
 import os
-import re
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import orjson
 
-from ablate.errors import RecordError
-from ablate.files import content_id, is_real_directory, read_file
+from ablate.files import content_id
+from ablate.records.definitions import read_definitions
 
-_ID = re.compile("[0-9a-f]{16}")
 _MEASURES = b'"measures"'
 
 
@@ -56,11 +53,8 @@ def former_ids(runs: Path, trial_id: str) -> tuple[str, ...]:
 def _find(runs: Path, *version: int) -> dict[str, tuple[str, ...]]:
     """The former ids by id; `version` is another one for a directory in which trials were added."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for name in os.listdir(runs):
-        if _ID.fullmatch(name) and is_real_directory(runs / name):
-            with suppress(OSError, RecordError):
-                definition = read_file(runs / name / "trial.json")
-                same = without_measures(definition)
-                if same is not None and content_id(definition) == name:
-                    found.setdefault(content_id(same), []).append((-len(definition), name))
+    for name, definition in read_definitions(runs):
+        same = without_measures(definition)
+        if same is not None and content_id(definition) == name:
+            found.setdefault(content_id(same), []).append((-len(definition), name))
     return {trial: tuple(name for _, name in sorted(names)) for trial, names in found.items()}

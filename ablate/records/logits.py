@@ -15,10 +15,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablate.errors import DamagedRecord, RecordError
@@ -26,11 +24,14 @@ from ablate.files import read_file, write_atomically
 from ablate.records.epochs import read_epoch_lines
 from ablate.records.records import Record, read_sealed, sealed_bytes
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 TESTED = ""  # the weights that were tested, whichever they are
 MOST_BYTES = 1 << 31  # of a file of logits that is read
 MOST_IMAGES = 1 << 31
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_LABELS = (np.uint8, np.uint16, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,7 @@ def pack(logits: Logits) -> bytes | None:
     Args:
         logits: At least one image.
     """
+    import numpy as np
     from safetensors.numpy import save
 
     if not np.isfinite(logits.values).all():
@@ -102,7 +104,7 @@ def pack(logits: Logits) -> bytes | None:
         and np.array_equal(_in_first(restored, logits.labels), _in_first(logits.values, logits.labels))
     )
     tensors: dict[str, Any] = {"below": below, "largest": largest} if same else {"logits": logits.values}
-    kind = next(one for one in _LABELS if logits.values.shape[1] - 1 <= np.iinfo(one).max)
+    kind = next(one for one in (np.uint8, np.uint16, np.int32) if logits.values.shape[1] - 1 <= np.iinfo(one).max)
     tensors["labels"] = logits.labels.astype(kind)
     if not np.array_equal(logits.positions, np.arange(len(logits.positions))):
         tensors["positions"] = logits.positions.astype(np.int32)
@@ -120,6 +122,7 @@ def unpack(data: bytes, images: str, weights: str) -> Logits:
     Raises:
         ValueError: They are something else.
     """
+    import numpy as np
     from safetensors.numpy import load
 
     try:
@@ -148,17 +151,23 @@ def unpack(data: bytes, images: str, weights: str) -> Logits:
 
 
 def _half(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    import numpy as np
+
     with np.errstate(over="ignore", under="ignore"):
         half: npt.NDArray[np.float16] = np.maximum(values, np.finfo(np.float16).min).astype(np.float16)
         return half
 
 
 def _joined(below: npt.NDArray[np.float16], largest: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    import numpy as np
+
     return below.astype(np.float32) + largest[:, None]
 
 
 def _in_first(values: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether each label is among the first five predictions: fewer than five classes have a larger logit."""
+    import numpy as np
+
     return np.asarray((values > np.take_along_axis(values, labels[:, None], 1)).sum(1) < 5)
 
 

@@ -8,8 +8,9 @@ recorded trial took, whichever study it was trained for.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ablate.errors import RecordError
 from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
+from ablate.records.definitions import read_definitions
 from ablate.records.records import JSON_OPTIONS, TRIAL
 from ablate.records.result import TEST, VALIDATION, renamed
 
@@ -279,28 +281,42 @@ class Pace:
 
 
 _paces = TypeAdapter(Pace)
+MOST_ALIKE = 100
 
 
-def read_paces(runs: Path) -> list[Pace]:
-    """The pace of every recorded trial that was trained on one kind of device. Damaged records are ignored.
+def read_paces(runs: Path, workloads: Collection[Workload] | None = None, first: Collection[str] = ()) -> list[Pace]:
+    """The paces of recorded trials that were each trained on one kind of device. Damaged records are ignored.
+
+    Of each workload at most MOST_ALIKE results are read, so that a plan beside many records is fast.
 
     Args:
         runs: The runs directory.
+        workloads: Those that are asked for; None: any.
+        first: The ids of trials that come before others, such as those of the study.
     """
-    return [pace for path in _paths(runs, "result.json") if (pace := _read_pace(path))]
+    alike: dict[Workload, list[str]] = {}
+    for name, definition in read_definitions(runs):
+        with suppress(AttributeError, KeyError, TypeError, ValueError):  # no trial of a network
+            workload = _workload(orjson.loads(definition))
+            if workloads is None or workload in workloads:
+                alike.setdefault(workload, []).append(name)
+    found: list[Pace] = []
+    for workload, names in alike.items():
+        paces = (_read_pace(runs, name, workload) for name in sorted(names, key=lambda name: name not in first))
+        found += itertools.islice(filter(None, paces), MOST_ALIKE)
+    return found
 
 
-def _read_pace(path: Path) -> Pace | None:
-    """The pace of the trial with this result.json; None if it is damaged or if several kinds of device were used."""
+def _read_pace(runs: Path, name: str, workload: Workload) -> Pace | None:
+    """The pace of a trial; None if its record is damaged or if several kinds of device were used."""
     try:
-        definition = read_file(path.with_name("trial.json"))
-        result = orjson.loads(read_file(path))
+        result = orjson.loads(read_file(f"{runs}/{name}/result.json"))
         result = renamed(result, VALIDATION if f"{VALIDATION}images" in result else TEST, TEST)
         devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
-        if len(devices) != 1 or result.get(TRIAL, path.parent.name) != path.parent.name:
+        if len(devices) != 1 or result.get(TRIAL, name) != name:
             return None
         found = {
-            "workload": asdict(_workload(orjson.loads(definition))),
+            "workload": asdict(workload),
             "train_images": result["train_images"],
             "test_images": result["test_images"],
             "device": devices.pop(),

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.both_answers import both_sentences

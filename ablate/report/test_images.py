@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablate.data.cache import Location
 from ablate.data.listing import ImageFiles
+from ablate.data.location import Location
 from ablate.errors import AblateError
 from ablate.records.records import Record
 from ablate.study.study import Trial
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ablate.errors import printable
+from ablate.schedule.durations import duration
 from ablate.schedule.tasks import Outcome, Task
 from ablate.study.decision import TEST_ERROR, Decision
 
@@ -226,17 +227,3 @@ def _shown(task: Task, event: dict[str, Any], decision: Decision) -> dict[str, A
 def _fraction(event: dict[str, Any]) -> float:
     """The part of a task that is done after an epoch, 0 to 1; 0 where the number of epochs is not known."""
     return max(0.0, min(1.0, event["epoch"] / event["epochs"])) if event["epochs"] else 0.0
-
-
-def duration(seconds: float) -> str:
-    """A time in words, such as "42 s", "3 min 05 s" or "2 h 10 min".
-
-    Args:
-        seconds: Not negative.
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -48,7 +48,7 @@ from ablate.train.estimates import workload_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
     from ablate.schedule.backends import Backend
     from ablate.schedule.tasks import Task
 
@@ -395,7 +395,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         options: CostOptions,
         announce: Callable[[str], None],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        from ablate.train.job import plan_images, with_sizes
+        from ablate.train.image_counts import plan_images, with_sizes
 
         first = self.search.held_out[0]
         variants = [replace(variant, data=hold_out(variant.data, first)) for variant in (*planned.drawn, *planned.open)]

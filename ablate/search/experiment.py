@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import optuna
     from rich.console import Console
 
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
     from ablate.estimate import CostOptions
     from ablate.report.search_analysis import SearchAnalysis
     from ablate.report.search_report import SearchReport

@@ -28,7 +28,7 @@ from ablate.study.tuning import Tuning, V
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.data.cache import Location
+    from ablate.data.location import Location
     from ablate.report.candidate import Candidate
 
 ENDED = ("complete", "pruned")

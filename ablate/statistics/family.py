@@ -149,8 +149,6 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
         pairs: For each comparison the index of the variant and that of its baseline in `keys`.
         paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
     """
-    import numpy as np
-
     groups = [dict.fromkeys(of_variant, 0.0) for of_variant in keys]
     found = [1.0] * len(pairs)
     for paired, part in _parts(groups, pairs, paired_from):
@@ -161,6 +159,8 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
             drawn = 0.0 if exact else 1 / (DRAWS + 1)
             least = [max(2.0 ** (1 - len(keys)), drawn) for keys in common]
         else:
+            import numpy as np
+
             sizes = [len(group) for group in groups]
             farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
             together = _against_reference(_structure(sizes, of_part), np.array(farthest)) if len(part) > 1 else [0.0]

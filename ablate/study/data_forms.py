@@ -82,7 +82,8 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
     Raises:
         StudyError: The images are missing, or are not all of one size.
     """
-    from ablate.data.cache import Location, default_cache, default_root, infer_facts
+    from ablate.data.cache import infer_facts
+    from ablate.data.location import Location, default_cache, default_root
 
     sized = "image_size" in unknown
     if sized and data.resize:

@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import nn
 
-from ablate.data.cache import Location, load_images
+from ablate.data.cache import load_images
 from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.listing import list_part
+from ablate.data.location import Location
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
 from ablate.data.tensors import Normalization, normalize, to_tensors

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ablate.data.cache import default_cache
+from ablate.data.location import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.kinds.hooks import Hooks
 from ablate.nets.counts import count

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ablate.data.cache import Location
 from ablate.data.data_sets import source_of
+from ablate.data.location import Location
 from ablate.data.streaming import Batch, Streamed
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.errors import AblateError, DataError, RecordError, printable

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Union
 import torch
 from torch import nn
 
-from ablate.data.cache import Location
 from ablate.data.listing import ImageFiles, Listing
+from ablate.data.location import Location
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.sources import Labelled
 from ablate.data.streaming import Streamed, take_files
@@ -25,7 +25,7 @@ from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.records.timings import Workload
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm
 from ablate.train.randomness import generator
 

@@ -17,7 +17,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from rich.console import Console
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions, make_task
 from ablate.nets.architecture import Architecture

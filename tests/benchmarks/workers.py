@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ablate.data.cache import default_cache
+from ablate.data.location import default_cache
 from ablate.data.streaming import Batch
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.nets.families import blueprint

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ablate.data.arrays import Stored, _read
-from ablate.data.cache import Location, infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.location import Location
 from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.errors import DataError
 

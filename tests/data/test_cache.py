@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from ablate.api import _location
-from ablate.data import array_cache, cache
-from ablate.data.cache import Location, content_digest, load_images
+from ablate.data import array_cache, location
+from ablate.data.cache import content_digest, load_images
+from ablate.data.location import Location
 from ablate.data.tensors import to_tensors
 from ablate.errors import DataError
 from ablate.files import hold_lock
@@ -24,7 +25,8 @@ from ablate.study.spec import load_study
 LOAD = """
 import sys
 from pathlib import Path
-from ablate.data.cache import Location, load_images
+from ablate.data.cache import load_images
+from ablate.data.location import Location
 load_images("image_folder", 8, Location(Path(sys.argv[1]), Path(sys.argv[2])), print)
 """
 
@@ -174,7 +176,7 @@ def test_paths_are_expanded_alike(what: str, tmp_path: Path, monkeypatch: pytest
     for name in ("HOME", "HERE"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("ABLATE_DATA", what)
-    assert cache.default_root() == tmp_path / "images"
+    assert location.default_root() == tmp_path / "images"
     assert Location(Path("x"), Path("y")).of(what).root == tmp_path / "images"
     assert _location(what, False).root == tmp_path / "images"
     study = tmp_path / "study.yaml"
@@ -190,9 +192,9 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("ABLATE_CACHE", "/elsewhere")
-    assert cache.default_cache() == Path("/elsewhere")
+    assert location.default_cache() == Path("/elsewhere")
     monkeypatch.delenv("ABLATE_CACHE")
-    assert cache.default_cache() == Path(os.devnull) / "ablate"
+    assert location.default_cache() == Path(os.devnull) / "ablate"
 
 
 def test_other_images_than_expected_are_refused(here: Location) -> None:
@@ -205,8 +207,8 @@ def test_other_images_than_expected_are_refused(here: Location) -> None:
 def test_places_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_DATA", "/somewhere")
     monkeypatch.setenv("ABLATE_CACHE", "/elsewhere")
-    assert (cache.default_root(), cache.default_cache()) == (Path("/somewhere"), Path("/elsewhere"))
+    assert (location.default_root(), location.default_cache()) == (Path("/somewhere"), Path("/elsewhere"))
     monkeypatch.delenv("ABLATE_DATA")
     monkeypatch.delenv("ABLATE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert (cache.default_root(), cache.default_cache()) == (Path("data"), Path("/xdg/ablate"))
+    assert (location.default_root(), location.default_cache()) == (Path("data"), Path("/xdg/ablate"))

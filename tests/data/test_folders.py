@@ -14,13 +14,15 @@ from listed import list_imagenet, list_images
 from PIL import Image
 
 from ablate.data import decoding
-from ablate.data.cache import Location, content_digest, load_images, load_training
+from ablate.data.cache import content_digest, load_images, load_training
 from ablate.data.checks import count_copies
 from ablate.data.decoding import open_image
 from ablate.data.folders import count_files, describe_counts, format_of, walk, walk_parts
+from ablate.data.location import Location
 from ablate.errors import DamagedImage, DataError
 from ablate.study.data import Data, HeldOut
-from ablate.train.job import ImageLoader, plan_images
+from ablate.train.image_counts import plan_images
+from ablate.train.images import ImageLoader
 
 DRAW = np.random.RandomState(0)
 

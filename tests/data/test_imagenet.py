@@ -9,7 +9,8 @@ from listed import list_imagenet, list_images
 from original_formats import write_imagenet
 from torchvision.datasets import ImageFolder
 
-from ablate.data.cache import Location, known_digest
+from ablate.data.cache import known_digest
+from ablate.data.location import Location
 from ablate.errors import DataError
 
 

@@ -11,13 +11,14 @@ from original_formats import write_jpeg
 from PIL import Image
 
 from ablate.data import decoding
-from ablate.data.cache import Location, infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.location import Location
 from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.data.sources import stratified
 from ablate.data.split import draw_test
 from ablate.errors import DataError
 from ablate.study.data import Data
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from original_formats import write_emnist, write_food101, write_jpeg, write_mnist, write_pets, write_stl10, write_svhn
 
 from ablate.data.archives import fetch_archives
-from ablate.data.cache import Location, load_images, load_training
+from ablate.data.cache import load_images, load_training
 from ablate.data.data_sets import DATA_SETS, IMAGENETTE
+from ablate.data.location import Location
 from ablate.data.original_files import parse_idx
 from ablate.errors import DataError
 

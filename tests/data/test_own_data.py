@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ablate.data.cache import Location, infer_facts, known_digest, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, known_digest, load_images, load_part, load_training
+from ablate.data.location import Location
 from ablate.data.own_data import load_own
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.data.sources import Images
@@ -18,7 +19,7 @@ from ablate.errors import DataError, NotationError
 from ablate.own_code import read_own_code
 from ablate.own_modules import look_in
 from ablate.study.data import Data
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (30, 8, 8, 3), np.uint8)
 LABELS = np.arange(30) % 3

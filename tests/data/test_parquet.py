@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from ablate.data import parquet
-from ablate.data.cache import Location, infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.location import Location
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.errors import DataError
 from ablate.study.data import Data
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

@@ -13,9 +13,10 @@ from original_formats import write_cifar, write_svhn
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from ablate.data.cache import Location, load_images
+from ablate.data.cache import load_images
 from ablate.data.checks import check_labels, check_shape
 from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.data.sources import stratified
 from ablate.errors import DataError

@@ -18,8 +18,9 @@ from listed import list_imagenet, list_training
 from original_formats import write_cifar, write_imagenet, write_svhn
 from PIL import Image
 
-from ablate.data.cache import Location, known_digest, load_images, load_training
+from ablate.data.cache import known_digest, load_images, load_training
 from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.location import Location
 from ablate.data.sources import Labelled, Reading
 from ablate.errors import DataError
 

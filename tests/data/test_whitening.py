@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import empirical_covariance
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.sources import Images, stratified
 from ablate.data.whitening import (
     CHUNK,
@@ -26,7 +26,7 @@ WHITEN = """
 import sys
 from pathlib import Path
 import numpy as np
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.data.whitening import load_whitened
 draw = np.random.RandomState(0)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from faults.test_writing import DEFINITION, generations, result, row, save
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import RecordError
 from ablate.nets.architecture import Architecture
 from ablate.records.epochs import append_epoch, measured_on

@@ -18,8 +18,9 @@ from original_formats import write_imagenet
 from PIL import Image
 
 from ablate.data import streaming
-from ablate.data.cache import Location, load_images
+from ablate.data.cache import load_images
 from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.data.streaming import Streamed, stream, take_files
 from ablate.errors import DataError

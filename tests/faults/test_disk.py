@@ -16,7 +16,7 @@ from recorded import record
 from soak import Difference, compare, small_disk
 
 from ablate.api import load_study
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.launch import RunOptions
 from ablate.train.job import Job
 from ablate.train.trial import train_trial

@@ -15,7 +15,7 @@ from conftest import TINY
 from faults.test_writing import result
 
 from ablate.api import Experiment, load_study
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import NotationError
 from ablate.launch import RunOptions
 from ablate.records.records import read_record

@@ -14,7 +14,7 @@ import pytest
 import torch
 from faults.dying import content, dies_at, fails_at
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.nets.architecture import Architecture
 from ablate.records.epochs import EPOCH_FIELDS, append_epoch, read_epochs, write_epochs
 from ablate.records.records import begin_attempt, open_trial, read_failure, read_record, write_failure, write_result

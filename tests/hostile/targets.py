@@ -34,8 +34,8 @@ from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
 from ablate.data.array_cache import kept
-from ablate.data.cache import Location
 from ablate.data.decoding import open_image, to_square
+from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.errors import UNPRINTABLE, NotationError
 from ablate.files import LEFTOVER
@@ -59,7 +59,7 @@ from ablate.report.writers.plain import document_text
 from ablate.study.data import Data
 from ablate.study.expression import compile_expression
 from ablate.train.checkpoint import keep_newest, load_checkpoint
-from ablate.train.job import ImageLoader
+from ablate.train.images import ImageLoader
 
 STUDIES = Path(ablate.__file__).parent.parent / "studies"
 NAMES = {"k": 2.0, "depth": 16, "block": "B(3,3)", "N": math.nan, "parameters": 691_674, "recipe.milestones": (0.3, 0.6)}

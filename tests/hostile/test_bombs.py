@@ -20,8 +20,9 @@ from PIL import Image
 from recorded import recorded
 
 from ablate.api import load_experiment
-from ablate.data.cache import Location, load_images
+from ablate.data.cache import load_images
 from ablate.data.decoding import open_image
+from ablate.data.location import Location
 from ablate.errors import DataError, RecordError, StudyError
 from ablate.records.epochs import append_epoch
 from ablate.records.imported import draft_torchnet

@@ -38,7 +38,8 @@ from ablate import launch
 from ablate.api import load_experiment, load_search, load_study
 from ablate.commands.cli import main
 from ablate.data.array_cache import kept
-from ablate.data.cache import Location, content_digest
+from ablate.data.cache import content_digest
+from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.errors import UNPRINTABLE, AblateError
 from ablate.files import regular_file

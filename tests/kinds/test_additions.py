@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from ablate.data.augmentations import AUGMENTATIONS
-from ablate.data.cache import Location
 from ablate.data.data_sets import DATA_SETS
+from ablate.data.location import Location
 from ablate.errors import StudyError
 from ablate.kinds.losses import LOSSES
 from ablate.kinds.measures import MEASURES

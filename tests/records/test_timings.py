@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from ablate.records.timings import (
+    MOST_ALIKE,
     Milliseconds,
     Probe,
     Workload,
@@ -107,14 +108,23 @@ def trial(runs: Path, name: str, **changes: object) -> None:
     (directory / "result.json").write_bytes(orjson.dumps({**result, **changes}))
 
 
+def test_of_many_trials_alike_some_are_read_and_those_of_the_study_first(tmp_path: Path) -> None:
+    names = [f"{number:016x}" for number in range(MOST_ALIKE + 2)]
+    for name in names:
+        trial(tmp_path, name, train_seconds=30.0 if name == names[-1] else 10.0)
+    paces = read_paces(tmp_path, {WORKLOAD}, {names[-1]})
+    assert len(paces) == MOST_ALIKE and paces[0].epoch_seconds == 10.0
+    assert not read_paces(tmp_path, {replace(WORKLOAD, classes=3)}, {names[-1]})
+
+
 def test_the_paces_of_recorded_trials(tmp_path: Path) -> None:
-    trial(tmp_path, "one")
-    trial(tmp_path, "resumed", earlier_attempts=[{"device": "A"}], epochs=8)
-    trial(tmp_path, "moved", earlier_attempts=[{"device": "B"}])
-    trial(tmp_path, "nothing", epochs=0)
-    trial(tmp_path, "old", train_images=None)
-    (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "result.json").write_text("{")
+    trial(tmp_path, "aaaaaaaaaaaaaaaa")
+    trial(tmp_path, "bbbbbbbbbbbbbbbb", earlier_attempts=[{"device": "A"}], epochs=8)
+    trial(tmp_path, "cccccccccccccccc", earlier_attempts=[{"device": "B"}])
+    trial(tmp_path, "dddddddddddddddd", epochs=0)
+    trial(tmp_path, "eeeeeeeeeeeeeeee", train_images=None)
+    (tmp_path / ("f" * 16)).mkdir()
+    (tmp_path / ("f" * 16) / "result.json").write_text("{")
     paces = read_paces(tmp_path)
     assert [(pace.workload, pace.device, pace.epoch_seconds) for pace in paces] == [
         (WORKLOAD, "A", 10.0),

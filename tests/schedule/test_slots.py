@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from ablate.errors import RunError
-from ablate.processes import limits
 from ablate.processes.limits import count_cores, memory_limit
 from ablate.schedule import slots
 from ablate.schedule.slots import Gpu, find_slots, has_kernels
@@ -32,7 +31,7 @@ def test_a_slot_a_core_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_quota_of_the_processes_own_group_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, files: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(limits.joblib, "cpu_count", lambda: 64)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 64)
     (tmp_path / "proc/self").mkdir(parents=True)
     assert count_cores(tmp_path) == 64
     (tmp_path / "proc/self/cgroup").write_text(f"3:memory:/a\n{group}\n")

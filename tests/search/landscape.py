@@ -20,7 +20,7 @@ from recorded import PROVENANCE
 
 from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions
 from ablate.records.epochs import append_epoch, read_epochs, write_epochs
@@ -30,7 +30,8 @@ from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name
 from ablate.study.data import Data
 from ablate.study.study import Trial
-from ablate.train.job import ImageLoader, Job
+from ablate.train.images import ImageLoader
+from ablate.train.job import Job
 
 INVENTED = """\
 name: invented_search

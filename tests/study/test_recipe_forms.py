@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import RunError, StudyError
 from ablate.kinds import optimizers
 from ablate.launch import RunOptions, run_trials

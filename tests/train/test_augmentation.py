@@ -15,7 +15,7 @@ from replay import capture
 from torch import Tensor
 
 from ablate.data.augment import augment, draw, fit
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.errors import NotationError
 from ablate.records.epochs import read_epochs

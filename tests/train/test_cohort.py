@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ablate.api import load_experiment
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import RecordError, RunError
 from ablate.files import hold_lock
 from ablate.nets.notation import parse_architecture

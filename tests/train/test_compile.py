@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ablate.api import load_study
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import RunError, StudyError
 from ablate.nets import blueprint as bp
 from ablate.nets.build import build, compile_blocks

@@ -13,7 +13,7 @@ import torch
 from original_formats import write_cifar, write_imagenet, write_mnist, write_svhn
 
 from ablate.data import streaming
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
@@ -26,7 +26,8 @@ from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
 from ablate.train.checkpoint import load_checkpoint
-from ablate.train.job import ImageLoader, Job
+from ablate.train.images import ImageLoader
+from ablate.train.job import Job
 from ablate.train.setup import ImageCache
 from ablate.train.trial import train_trial
 

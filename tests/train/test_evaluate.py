@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from ablate.commands.cli import app, main
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.tensors import Normalization, normalize
 from ablate.errors import DataError
 from ablate.nets.build import build

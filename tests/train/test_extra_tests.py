@@ -14,8 +14,8 @@ from rich.console import Console
 
 from ablate.api import Experiment, load_study
 from ablate.commands.outcome_text import run_text, verdict_text
-from ablate.data.cache import Location
 from ablate.data.corruptions import CORRUPTIONS, corrupt
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.errors import RecordError, StudyError
 from ablate.launch import INCOMPLETE, RunOptions

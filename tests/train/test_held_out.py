@@ -17,8 +17,9 @@ from original_formats import write_imagenet, write_svhn
 from PIL import Image
 
 from ablate.data import streaming
-from ablate.data.cache import Location, load_training
+from ablate.data.cache import load_training
 from ablate.data.listing import ImageFiles
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.data.sources import Images, stratified
 from ablate.data.split import split
@@ -32,7 +33,8 @@ from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.estimates import images_of
-from ablate.train.job import ImageLoader, Job
+from ablate.train.images import ImageLoader
+from ablate.train.job import Job
 from ablate.train.setup import ImageCache, ProcessCache
 from ablate.train.trial import train_trial
 
@@ -177,7 +179,7 @@ def test_folds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read.append(where)
         return load_training(*where)
 
-    monkeypatch.setattr("ablate.train.job.load_training", counted)
+    monkeypatch.setattr("ablate.train.images.load_training", counted)
     first, cache = job(tmp_path, data(train_size=90)), ProcessCache()
 
     def train(what: Data) -> None:

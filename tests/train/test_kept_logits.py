@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.nets.architecture import Architecture
 from ablate.records.logits import TESTED, Logits, read_evaluation, read_logits, write_evaluation

@@ -16,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from ablate.api import Experiment
 from ablate.clean import plan_clean
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import AblateError, StudyError
 from ablate.kinds.measures import MEASURES, calibration_error, find_measure
 from ablate.records.former import without_measures

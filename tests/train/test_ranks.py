@@ -16,7 +16,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import RunError
 from ablate.nets.notation import parse_architecture
 from ablate.processes.parent import startup_code

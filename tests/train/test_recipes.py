@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from replay import capture
 from torch import Tensor, nn
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.errors import NotationError, StudyError
 from ablate.kinds.losses import LOSSES
 from ablate.nets.notation import parse_architecture

@@ -17,7 +17,7 @@ import torch
 from replay import Recorded, capture
 from torch import Tensor
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.nets.notation import parse_architecture
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study

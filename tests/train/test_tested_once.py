@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from ablate.api import load_study
-from ablate.data.cache import Location, known_digest
+from ablate.data.cache import known_digest
 from ablate.data.listing import ImageFiles, Listing
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.data.sources import Images, Labelled, stratified
 from ablate.data.whitening import fit_whitening, whiten
@@ -28,7 +29,8 @@ from ablate.study.data import Data, HeldOut
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 from ablate.train import loop
-from ablate.train.job import ImageLoader, Job
+from ablate.train.images import ImageLoader
+from ablate.train.job import Job
 from ablate.train.setup import ImageCache
 from ablate.train.trial import train_trial
 from ablate.verify import compare

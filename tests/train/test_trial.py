@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ablate.data.cache import Location
+from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.data.sources import stratified
 from ablate.data.whitening import fit_whitening, whiten
@@ -26,7 +26,8 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train.checkpoint import load_checkpoint
-from ablate.train.job import ImageLoader, Job
+from ablate.train.images import ImageLoader
+from ablate.train.job import Job
 from ablate.train.randomness import generator
 from ablate.train.setup import ImageCache, configure
 from ablate.train.trial import train_trial

@@ -1,0 +1,92 @@
+"""The numbers of images that a plan says. No numpy and no torch here, unless images of other forms are in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ablate.data.data_sets import source_of
+from ablate.data.folders import FileCounts, count_files
+from ablate.data.location import Location
+from ablate.errors import AblateError, DataError
+from ablate.study.data import Data
+from ablate.study.study import Variant
+
+
+def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, FileCounts], list[str]]:
+    """(the counts of count_images() by the title of the data, a remark on each data set whose images would be refused).
+
+    Args:
+        used: The data of each variant; those whose images are not in place yet are left out.
+        location: Where the images are.
+    """
+    counts: dict[str, FileCounts] = {}
+    refused = []
+    for title, data in {data.title: data for data in used}.items():
+        try:
+            counts |= {title: found} if (found := count_images(data, location)) else {}
+        except DataError as error:
+            refused.append(f"{title}: images are refused: {error}")
+    return counts, refused
+
+
+def with_sizes(variants: Iterable[Variant], images: Mapping[str, FileCounts], location: Location) -> list[Variant]:
+    """The variants with the numbers of images that are in place, where neither study nor table of data sets says them.
+
+    Args:
+        variants: For a plan; the ids of their trials are others.
+        images: The counts of plan_images().
+        location: Where the images are.
+    """
+    known: dict[Data, Data] = {}
+    found = []
+    for variant in variants:
+        data = variant.data
+        if data.full_sizes[0] is None:
+            if data not in known:
+                known[data] = _with_sizes(data, images.get(data.title, {}), location)
+            variant = replace(variant, data=known[data])
+        found.append(variant)
+    return found
+
+
+def _with_sizes(data: Data, counts: FileCounts, location: Location) -> Data:
+    from ablate.data.cache import infer_facts  # imports numpy
+
+    options = data.read_options
+    if counts:
+        train, test, *_ = *(sum(one.get("read", 0) for one in part.values()) for part in counts.values()), 0
+    elif data.data_set.folders:
+        return data
+    else:
+        try:
+            size = data.image_size if data.resize else 0
+            train, test = infer_facts(data.name, location.of(data.root), options, size).images or (0, 0)
+        except AblateError:  # they are not in place yet, or refused
+            return data
+    if options.split and not test:
+        test = options.split.count(train)
+        train -= test
+    evaluated = data.held_out is None or data.held_out.test
+    sizes = [min(filter(None, both), default=None) for both in ((data.train_size, train), (data.test_size, test))]
+    return data.model_copy(update={"train_size": sizes[0], "test_size": sizes[1] if evaluated else None})
+
+
+def count_images(data: Data, location: Location) -> FileCounts:
+    """The number of image files and of skipped files, by part and class; empty if the images are not in class folders.
+
+    Args:
+        data: Of a trial; if images are held out, only the folders that are then used are listed.
+        location: Where the images are.
+
+    Raises:
+        DataError: A file is refused.
+    """
+    if not data.data_set.folders:
+        return {}
+    parts = source_of(data.name, data.read_options).parts
+    assert parts is not None
+    held_out = data.held_out
+    names = ["all"] if data.split else ["train"] if held_out and not held_out.test else ["train", "test"]
+    names += [held_out.folder] if held_out and held_out.folder else []
+    return count_files(part for part in parts(location.of(data.root).root, names) if part.images)
