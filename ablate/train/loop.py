@@ -24,6 +24,7 @@ from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
 from ablate.own_code import seed_draws
 from ablate.study.recipe import Recipe
+from ablate.train.allocator import release_freed_memory
 from ablate.train.average import Average
 from ablate.train.batched_casts import BatchedCasts
 from ablate.train.batches import Batches, TrainingBatches, class_weights
@@ -98,6 +99,8 @@ class Pass:
         Args:
             epoch: From 1.
         """
+        if self.device.type == "cpu":
+            release_freed_memory()  # a test pass has other sizes than a training pass
         self.batches.begin(epoch)
         self.added = 0
         for total in (self.loss, *self.totals):

@@ -25,6 +25,7 @@ from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.records.timings import Workload
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
+from ablate.train.allocator import keep_freed_memory
 from ablate.train.images import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm
 from ablate.train.randomness import generator
@@ -118,14 +119,21 @@ class ProcessCache:
 
 
 def configure(device: str, deterministic: bool = True) -> torch.device:
-    """Set torch to full float32 (no TF32) and to deterministic algorithms, and return the device.
+    """Set this process to full float32 (no TF32) and to deterministic algorithms, and return the device.
 
-    cuDNN chooses its algorithms by fixed rules, the same for the same shapes on the same device, and does not time them.
+    On a CPU the process keeps the memory that a step has freed for the next step. cuDNN chooses its algorithms by fixed
+    rules, the same for the same shapes on the same device, and does not time them.
 
     Args:
         device: As torch names it: "cpu", "cuda" or "cuda:1".
         deterministic: False lets cuDNN time all algorithms and take the fastest, for benchmarks.
     """
+    if torch.device(device).type == "cpu":
+        keep_freed_memory()
+    return _configure_torch(device, deterministic)
+
+
+def _configure_torch(device: str, deterministic: bool = True) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -138,7 +146,7 @@ def configure(device: str, deterministic: bool = True) -> torch.device:
 
 @contextmanager
 def configured(device: str) -> Iterator[torch.device]:
-    """A context manager that gives the device as configure() does, and puts torch back as it was.
+    """A context manager that sets torch and gives the device as configure() does, and puts torch back as it was.
 
     Args:
         device: As torch names it.
@@ -147,7 +155,7 @@ def configured(device: str) -> Iterator[torch.device]:
     before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
     strict, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
-        yield configure(device)
+        yield _configure_torch(device)
     finally:
         cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
         torch.use_deterministic_algorithms(strict)
