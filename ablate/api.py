@@ -39,7 +39,7 @@ from ablate.study.study import Study, Trial, Variant
 from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
 from ablate.train.estimates import measured_costs
-from ablate.train.image_counts import plan_images, with_sizes
+from ablate.train.image_counts import plan_images, taken_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
@@ -407,6 +407,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             **{key: rounds.expected() for key, rounds in zip(("until", "until_untuned"), followed)},
             "images": images,
+            "images_taken": taken_images(variant.data for variant in variants),
             "memory": memory_need((one.counts, one.recipe, one.data) for one in costly)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "verdicts": self._plan_verdicts(),

@@ -53,6 +53,16 @@ def test_the_report_is_made_again_byte_for_byte_from_its_records(made: Experimen
     assert not made.runs.exists()
 
 
+def test_predictions_travel_when_asked(made: Experiment, tmp_path: Path) -> None:
+    kept = tmp_path / "reports" / "invented" / "records" / made.trials()[0].id
+    (made.runs / kept.name / "logits-test.safetensors").write_bytes(b"float")
+    made.report().write(tmp_path / "reports")
+    assert not list(kept.glob("logits-*"))
+    for logits in (True, False):  # what travels once stays
+        made.report().write(tmp_path / "reports", logits=logits)
+        assert (kept / "logits-test.safetensors").read_bytes() == b"float"
+
+
 def test_records_name_the_copy_that_a_study_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StudyReport, "draw_figures", lambda report: {})
     remember_copies(tmp_path / "runs", [Copy("cifar10", "JPEG copy", None)])
@@ -62,7 +72,7 @@ def test_records_name_the_copy_that_a_study_needs(tmp_path: Path, monkeypatch: p
     load = partial(load_study, tmp_path / "invented.yaml")
     found, told = with_kept_records(load, tmp_path / "runs", tmp_path / "reports")
     assert found.status()["states"] == {"recorded": 4} and told.startswith(f"{tmp_path / 'runs'} has none of these trials")
-    with pytest.raises(StudyError, match="image_size: found 16; cifar10 has 32"):
+    with pytest.raises(StudyError, match="image_size: found 16; cifar10 has 32; leave it out, or run with a copy"):
         with_kept_records(load, tmp_path / "runs", tmp_path / "none")
 
 

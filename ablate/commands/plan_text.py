@@ -209,10 +209,11 @@ def _memory_line(memory: dict[str, int]) -> str:
 
 def _images_lines(plan: dict[str, Any]) -> list[str]:
     """The number of images of each class, and of skipped files, one line per data set and part."""
+    taken = plan.get("images_taken", {})
     return [
         printable(f"images of {title}, {line}")
         for title, counts in plan.get("images", {}).items()
-        for line in describe_counts(counts)
+        for line in (*describe_counts(counts), *([taken[title]] if title in taken else []))
     ]
 
 

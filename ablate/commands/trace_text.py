@@ -16,7 +16,12 @@ def trace_text(trace: Trace) -> str:
     Args:
         trace: As returned by trace_cell().
     """
-    lines = [printable(f"{trace.table}, row {trace.row} ({trace.name}), {trace.column}: {trace.value or 'empty'}"), ""]
+    lines = [
+        printable(
+            f"{trace.table}, row {trace.row} of {trace.rows} ({trace.name}), {trace.column}: {trace.value or 'empty'}"
+        ),
+        "",
+    ]
     if trace.trials:
         lines.append(_table(trace.trials, trace.selected, trace.measure))
     if trace.baseline_trials:

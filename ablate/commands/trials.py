@@ -178,6 +178,9 @@ def report(
         Optional[bool],
         typer.Option("--records/--no-records", help="Copy the records too; by default up to 50 MB.", show_default=False),
     ] = None,
+    keep_logits: Annotated[
+        bool, typer.Option("--keep-logits", help="With the records their kept predictions too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the tables, figures and pages of studies."""
@@ -192,7 +195,7 @@ def report(
         found, told = with_kept_records(load, runs, out)
         say(*filter(None, [told]))
         made.append(found.report())
-    written = write_reports(made, out, replace=replace, records=records)
+    written = write_reports(made, out, replace=replace, records=records, logits=keep_logits)
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:

@@ -21,6 +21,18 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
+def device_time(seconds: float) -> str:
+    """The time of a device, such as "1 device-minute" or "2.50 device-hours".
+
+    Args:
+        seconds: Not negative.
+    """
+    if seconds >= 360:
+        return f"{seconds / 3600:.2f} device-hours"
+    minutes = f"{seconds / 60:.2g}"
+    return f"{minutes} device-minute{'' if minutes == '1' else 's'}"
+
+
 def grouped(number: int) -> str:
     """A number with separators of thousands, such as "1,234,567".
 

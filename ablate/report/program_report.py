@@ -19,7 +19,7 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.numbers import counted, finite, format_of
+from ablate.report.numbers import counted, device_time, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.table_shape import (
@@ -216,6 +216,5 @@ def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
         seconds = sum(record.result.get("seconds", 0) for record in records)
-        took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
-        lines.append(f"{took} of the program")
+        lines.append(f"{device_time(seconds)} of the program")
     return lines

@@ -18,7 +18,7 @@ from ablate.records.records import trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
-from ablate.report.numbers import counted, finite
+from ablate.report.numbers import counted, device_time, finite
 from ablate.report.summary import Summary
 from ablate.study.plan import fold_of
 from ablate.study.study import Trial
@@ -55,8 +55,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
     if records:
         passes = ("train_seconds", "test_seconds", f"{FINAL}seconds")
         seconds = sum(record.result.get(key, 0) for record in records for key in passes)
-        took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
-        lines.append(f"{took} of training and testing")
+        lines.append(f"{device_time(seconds)} of training and testing")
         lines += _adopted_lines(summaries, runs)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))

@@ -166,7 +166,7 @@ def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
     one, other = ({**recipe.used, "lr": recipe.rate} for recipe in (ours, theirs))
     for field in one:
         if field in other and field not in NOT_COMPARED and not _same(one[field], other[field]):
-            named = "" if field in ("epochs", "precision", "optimizer") else f"{field.replace('_', ' ')} "
+            named = "" if field in ("epochs", "precision", "optimizer", "init") else f"{field.replace('_', ' ')} "
             value = counted(one[field], "epoch") if field == "epochs" else plain(one[field])
             found.append(f"{named}{value}, not {plain(other[field])}")
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RecordError, RunError
 from ablate.files import is_real_directory, real_directory, remove_leftovers, write_atomically
-from ablate.records.kept import FOLDER, MOST, NAMES, Kept, keep_records
+from ablate.records.kept import FOLDER, MOST, NAMES, WITH_LOGITS, Kept, keep_records
 from ablate.report.document import (
     PREDICTIONS,
     Content,
@@ -147,7 +147,9 @@ class Report(ABC):
         """The content of every file of the report by file name."""
         return {name: data for one in FORMATS for name, data in one.files(self).items()}
 
-    def write(self, out: str | Path = "reports", *, replace: bool = False, records: bool | None = None) -> list[Path]:
+    def write(
+        self, out: str | Path = "reports", *, replace: bool = False, records: bool | None = None, logits: bool = False
+    ) -> list[Path]:
         """Write every file into out/<study>/ and return the paths. Figures that the report no longer has are removed.
 
         The records travel with it in out/<study>/records/.
@@ -156,11 +158,12 @@ class Report(ABC):
             out: The reports directory.
             replace: Whether to replace a report that has more finished trials.
             records: Whether to copy the records; None: up to MOST bytes.
+            logits: Whether kept predictions are copied with the records.
 
         Raises:
             RunError: The directory cannot be made, a link is in its place, or a report there has more finished trials.
         """
-        return write_reports([self], out, replace=replace, records=records)[0].paths
+        return write_reports([self], out, replace=replace, records=records, logits=logits)[0].paths
 
     def kept_files(self) -> dict[str, bytes]:
         """Further files of the directory of records, as bytes by file name."""
@@ -273,7 +276,12 @@ def _few_figures(report: Report) -> dict[str, bytes]:
 
 
 def write_reports(
-    reports: Sequence[Report], out: str | Path = "reports", *, replace: bool = False, records: bool | None = None
+    reports: Sequence[Report],
+    out: str | Path = "reports",
+    *,
+    replace: bool = False,
+    records: bool | None = None,
+    logits: bool = False,
 ) -> list[Written]:
     """Write each report into out/<study>/; for several reports also a common out/index.html.
 
@@ -282,6 +290,7 @@ def write_reports(
         out: The reports directory.
         replace: Whether to replace reports that have more finished trials.
         records: Whether to copy the records; None: up to MOST bytes a report.
+        logits: Whether kept predictions are copied with the records.
 
     Raises:
         RunError: Two studies have the same name, a directory cannot be made, or a report there has more finished trials.
@@ -294,7 +303,8 @@ def write_reports(
     written = []
     for report in reports:
         paths, into = report.write_files(out), out / report.name / FOLDER
-        kept = None if records is False else report.keep_records(into, None if records else MOST)
+        of_records = WITH_LOGITS if logits else NAMES
+        kept = None if records is False else report.keep_records(into, None if records else MOST, of_records)
         written.append(Written(paths, kept))
     if len(reports) > 1:
         remove_leftovers(out, "index.html")

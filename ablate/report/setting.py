@@ -184,7 +184,8 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
         shown, normal, default = (
             _without_varied(key, each, varied) for each in (value, usual.get(key), recipe.defaults.get(key, value))
         )
-        words = f"{key.replace('_', ' ')} {readable(f'recipe.{key}', plain(shown))}"
+        said_key = "" if key == "init" else f"{key.replace('_', ' ')} "  # its values say what they are of
+        words = f"{said_key}{readable(f'recipe.{key}', plain(shown))}"
         words = f"{', '.join(HOOKS)} of {plain(shown)} where it has them" if key == "python" else words
         if key not in told and shown != normal:
             departures.append(words)
@@ -194,7 +195,7 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     title = readable(RECIPE_NAME, name)
     if departures:
         return f"{text}; unlike the recipe {title}: {', '.join(departures)}"
-    return f"{text}; otherwise the recipe {title}" if name else text
+    return f"{text}; the rest as in the recipe {title}" if name else text
 
 
 def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:

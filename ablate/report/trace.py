@@ -43,7 +43,8 @@ class Trace:
         table: The path of table.csv.
         row: The number of the row from 1, without the header.
         column: The name of the column.
-        name: The text in the first column of the row.
+        name: The text in the first column of the row; in the table of a search the candidate.
+        rows: How many rows the table has.
         value: The text of the cell in table.csv.
         trials: The rows of trials.csv behind the row; the columns in SHOWN are shown as text.
         selected: The ids of the trials that the cell has its value from, such as those of a median.
@@ -62,6 +63,7 @@ class Trace:
     baseline_trials: list[CsvRow]
     remarks: list[str]
     measure: str
+    rows: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""
@@ -83,7 +85,8 @@ def trace_cell(path: Path, cell: str) -> Trace:
 
     Args:
         path: The path of a report's table.csv.
-        cell: "ROW,COL": each a number from 1, or the text of the row's first column and the name of the column.
+        cell: "ROW,COL": each a number from 1, or the name of the row, which is the text of its first column, or
+            "candidate 12" in the table of a search; and the name of the column.
 
     Raises:
         RecordError: The cell does not exist, or the files are not those of a report.
@@ -96,7 +99,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
     index, column = _find(path, cell, columns, rows)
     row, measure = rows[index], measure_of(columns)
     shown = column.removeprefix(MEDIAN) if column.startswith(MEDIAN) else measure
-    name, value = row[columns[0]], row[column]
+    name, value = _name(columns, row), row[column]
     known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"), measure)
     trials = [] if column in PUBLISHED else _of_row(path, row[TRIALS], known)
     remarks: list[str] = []
@@ -117,7 +120,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
         remarks = [f"{column} is counted from the network; no training changes it"]
     if column not in PUBLISHED and not trials:
         remarks.append("no trial is behind this row" + (f": {row['not_run']}" if row.get("not_run") else ""))
-    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, shown)
+    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, shown, len(rows))
 
 
 def measure_of(columns: Sequence[str]) -> str:
@@ -157,7 +160,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
     if not (comma and row_text and column_text):
         column = next((name for name in columns if name.startswith(MEDIAN)), columns[0])
         raise RecordError(f"`cell`: found '{cell}'; allowed: ROW,COL such as 1,{column}")
-    names = [row[columns[0]] for row in rows]
+    names = [_name(columns, row) for row in rows]
     if row_text.isdecimal():
         index = int(row_text) - 1
         if not 0 <= index < len(rows):
@@ -177,6 +180,11 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
             raise RecordError(f"`cell`: column: found {column_text}; allowed: 1 to {len(columns)}, as {path} has")
         return index, columns[int(column_text) - 1]
     raise RecordError(f"`cell`: column: found '{column_text}'; {allowed(column_text, columns)}")
+
+
+def _name(columns: Sequence[str], row: CsvRow) -> str:
+    """What a row is called."""
+    return f"candidate {row['number']}" if "number" in columns else row[columns[0]]
 
 
 def _trials(path: Path, measure: str) -> dict[str, CsvRow]:

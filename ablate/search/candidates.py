@@ -395,7 +395,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         options: CostOptions,
         announce: Callable[[str], None],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        from ablate.train.image_counts import plan_images, with_sizes
+        from ablate.train.image_counts import plan_images, taken_images, with_sizes
 
         first = self.search.held_out[0]
         variants = [replace(variant, data=hold_out(variant.data, first)) for variant in (*planned.drawn, *planned.open)]
@@ -418,6 +418,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         need = memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict() if variants else None
         return of_search, {
             "images": images,
+            "images_taken": taken_images((hold_out(self.study.data, first),)),
             "memory": need,
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *earlier, *refused],

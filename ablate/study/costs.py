@@ -152,7 +152,7 @@ def memory_need(trainings: Iterable[tuple[Counts, Recipe, Data]]) -> MemoryNeed:
     slot, images = 0, dict[Any, int]()
     for counts, recipe, data in trainings:
         slot = max(slot, PROCESS_BYTES + training_memory(counts, recipe).total)
-        if (key := (data.name, data.title, data.image_size, data.preprocess)) not in images:
+        if (key := (data.name, data.title, data.image_size, data.preprocess, data.read_options.sizes)) not in images:
             images[key] = _image_bytes(data)
     return MemoryNeed(slot, sum(images.values()))
 
@@ -161,9 +161,10 @@ def _image_bytes(data: Data) -> int:
     """Bytes of the decoded images of a data set, and of those that its preprocessing makes of them."""
     if data.streamed:
         return 0
-    train, test = (full or used or 0 for full, used in zip(data.full_sizes, (data.train_size, data.test_size)))
+    decoded, used = data.read_options.sizes, (data.train_size, data.test_size)  # a subset of files is decoded alone
+    train, test = (min(full or size or 0, part or math.inf) for full, size, part in zip(data.full_sizes, used, decoded))
     prepared = min(train, data.train_size or train) + test if PREPROCESSING[data.preprocess].prepare else 0
-    return (train + test + 4 * prepared) * math.prod(data.input_shape)  # prepared images are float32
+    return int(train + test + 4 * prepared) * math.prod(data.input_shape)  # prepared images are float32
 
 
 def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:

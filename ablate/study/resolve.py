@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.data.augmentation_lists import as_written, augmentation_error, read_augmentation, with_code
+from ablate.data.copies import can_be_copied
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import NotationError, StudyError, allowed, describe, printable
@@ -210,9 +211,10 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     for key in ("title", *ANY):
         changeable = key not in facts or (key == "image_size" and known.resizable) or known.title is None
         if key in fields and not changeable and fields[key] != facts[key]:
-            document.fail(
-                (*path, key), f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
-            )
+            found = f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
+            copied = key == "image_size" and can_be_copied(known.name)
+            remedy = ", or run with a copy of this size given by `images`, which is remembered" if copied else ""
+            document.fail((*path, key), f"{found}; leave it out{remedy}")
     root = fields.get("root")
     if "title" not in fields and known.title is None and (own or isinstance(root, str)):
         facts["title"] = (own.python.partition(":")[0] if own else printable(Path(root or "").stem))[:100] or known.name

@@ -30,6 +30,21 @@ def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, Fil
     return counts, refused
 
 
+def taken_images(used: Iterable[Data]) -> dict[str, str]:
+    """How many images trials take where they take some of a data set, in words by the title of the data.
+
+    Args:
+        used: The data of each variant.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for data in used:
+        sizes = ((data.train_size, "training"), (data.test_size, "test"))
+        told = " and ".join(f"{size:,} {part}" for size, part in sizes if size is not None)
+        if told:
+            found.setdefault(data.title, {})[told] = None
+    return {title: f"{' or '.join(told)} images are taken of these" for title, told in found.items()}
+
+
 def with_sizes(variants: Iterable[Variant], images: Mapping[str, FileCounts], location: Location) -> list[Variant]:
     """The variants with the numbers of images that are in place, where neither study nor table of data sets says them.
 

@@ -14,6 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from ablate.api import load_study
+from ablate.commands.plan_text import plan_text
 from ablate.launch import RunOptions
 from ablate.report.writers.plain import document_text
 
@@ -41,6 +42,9 @@ def test_files_and_copies_are_in_record_plan_and_report(tmp_path: Path, monkeypa
     experiment = load_study(tmp_path / "tiny.yaml", runs=tmp_path / "runs")
     assert experiment.plan()["images"]["Tiny"]["train"] == {"cat": {"read": 4}, "dog": {"read": 4, "no image": 1}}
     assert experiment.plan()["memory"]["images"] == (8 + 4) * 8 * 8 * 3
+    part = load_study(tmp_path / "tiny.yaml", ["data.train_size=6"], runs=tmp_path / "part").plan()
+    assert part["memory"]["images"] == (6 + 4) * 8 * 8 * 3
+    assert "images of Tiny, 6 training images are taken of these" in plan_text(part).splitlines()
     said = StringIO()
     assert experiment.run(RunOptions(inline=True), Console(file=said, width=200)).exit_code == 0
     assert "Tiny: 1 of 4 test images are also training images" in said.getvalue()

@@ -209,7 +209,7 @@ def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
 def test_a_recipe_differs_in_what_both_optimizers_use() -> None:
     adam, sgd = Recipe.named("adam"), Recipe.named("wrn_cifar")
     expected = ["adam, not sgd", "lr 0.001, not 0.1", "weight decay 0, not 0.0005", "momentum at drop keep, not discard"]
-    expected.append("init batch norm weights of one, not uniform batch norm weights")
+    expected.append("batch norm weights of one, not uniform batch norm weights")
     assert recipe_differences(adam, sgd) == expected
 
 

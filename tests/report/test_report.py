@@ -259,7 +259,7 @@ def test_what_changes_the_last_bits_is_said(tmp_path: Path, overrides: list[str]
     experiment = load_study(path, overrides, runs=tmp_path / "runs")
     summaries = summarize(experiment.variants, experiment.study.seeds, experiment.runs)
     found = describe_setting(summaries, ". ").partition("learning rate 0.1, ")[2]
-    for other in ("; otherwise the recipe WRN on CIFAR", ", init uniform batch norm weights"):
+    for other in ("; the rest as in the recipe WRN on CIFAR", ", uniform batch norm weights"):
         assert found.count(other) == 1
         found = found.replace(other, "")
     assert found == said

@@ -28,6 +28,7 @@ from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport
 from ablate.report.search_sentences import search_sentences
 from ablate.report.search_setting import describe_budget
+from ablate.report.trace import trace_cell
 from ablate.report.trainings import read_trainings, trainings_frame
 from ablate.report.writers.markdown import document_markdown
 from ablate.study.budget import Budget
@@ -452,6 +453,8 @@ def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> Non
     assert [(row["fold"], row["seed"]) for row in trials[:6]] == [(str(fold), "0") for fold in (1, 2, 3, 4, 5, 1)]
     assert {row["device"] for row in trials} == {"a processor"}
     assert not [name for name in (*table[0], *trials[0]) if name.startswith("test_")]
+    second = trace_cell(directory / "table.csv", f"candidate {table[1]['number']},min")
+    assert (second.row, second.rows, second.name) == (2, 40, f"candidate {table[1]['number']}")
     compared = [row for row in table if row["baseline"]]
     assert len(compared) == 9 and {row["baseline_trials"] for row in compared} == {table[0]["trials"]}
 

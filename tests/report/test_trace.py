@@ -99,7 +99,7 @@ def test_a_comparison_has_the_trials_of_both(table: Path) -> None:
 def test_the_text_and_the_json_have_the_provenance(table: Path) -> None:
     trace = trace_cell(table, "1,median_test_error")
     lines = trace_text(trace).splitlines()
-    assert lines[0] == f"{table}, row 1 (WRN-10-1-B(1,3,1)), median_test_error: 7.0"
+    assert lines[0] == f"{table}, row 1 of 5 (WRN-10-1-B(1,3,1)), median_test_error: 7.0"
     (first,) = [line for line in lines if line.startswith("|") and " a0 " in line]
     for shown in ("| *", "84d6be3236c6+", "A CPU", "114.0", "last", "2.15.0", "3.11.7"):
         assert shown in first

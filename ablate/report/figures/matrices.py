@@ -121,7 +121,7 @@ def _draw(axis: Axes, panel: Matrix, names: Sequence[str], diagonal: bool, cell:
             axis.add_patch(Rectangle((row - 0.5, row - 0.5), 1, 1, facecolor="#f1f1f1", linewidth=0))
         for column in ticks:
             value, on = values[row, column], row == column
-            if cell < NUMBERS_FROM or not math.isfinite(value) or (value == 0 and not on):
+            if cell < NUMBERS_FROM or not math.isfinite(value):
                 continue
             dark = not (on and not diagonal) and norm(value) > 0.55
             colour = "white" if dark else INK if on or value >= 0.95 else GREY
@@ -134,6 +134,5 @@ def _draw(axis: Axes, panel: Matrix, names: Sequence[str], diagonal: bool, cell:
 
 
 def _number(value: float) -> str:
-    """A percentage with two digits: "97", "9.8", "0.3"; nothing where it rounds to none."""
-    text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
-    return "" if text == "0.0" else text
+    """A percentage with two digits: "97", "9.8", "0.3", "0"."""
+    return f"{value:.0f}" if value >= 9.95 or value < 0.05 else f"{value:.1f}"
