@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ablate.kinds.uncompiled import uncompiled
 from ablate.registry import Settings
 
 
@@ -57,7 +58,9 @@ class MuonAndAdamW:
             (torch.optim.AdamW, others, {**rate, **adam}),
         ]
         filled = [(kind, [one for one in each if one["params"]], options) for kind, each, options in made]
-        self.optimizers: list[torch.optim.Optimizer] = [kind(each, **options) for kind, each, options in filled if each]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            uncompiled(kind)(each, **options) for kind, each, options in filled if each
+        ]
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:

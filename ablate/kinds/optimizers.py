@@ -57,21 +57,27 @@ def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer
     """torch's SGD with these settings."""
     import torch
 
-    return torch.optim.SGD(groups, **arguments, **settings)
+    from ablate.kinds.uncompiled import uncompiled
+
+    return uncompiled(torch.optim.SGD)(groups, **arguments, **settings)
 
 
 def _adam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
     """torch's Adam with these settings. A fused update is capturable, so that it can be part of a CUDA graph."""
     import torch
 
-    return torch.optim.Adam(groups, **arguments, **settings, capturable=arguments["fused"])
+    from ablate.kinds.uncompiled import uncompiled
+
+    return uncompiled(torch.optim.Adam)(groups, **arguments, **settings, capturable=arguments["fused"])
 
 
 def _adamw(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
     """torch's AdamW with these settings; as _adam()."""
     import torch
 
-    return torch.optim.AdamW(groups, **arguments, **settings, capturable=arguments["fused"])
+    from ablate.kinds.uncompiled import uncompiled
+
+    return uncompiled(torch.optim.AdamW)(groups, **arguments, **settings, capturable=arguments["fused"])
 
 
 def _unfused(arguments: Settings) -> dict[str, Any]:
@@ -84,14 +90,18 @@ def _nadam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimiz
     """torch's NAdam with these settings."""
     import torch
 
-    return torch.optim.NAdam(groups, **_unfused(arguments), **settings)
+    from ablate.kinds.uncompiled import uncompiled
+
+    return uncompiled(torch.optim.NAdam)(groups, **_unfused(arguments), **settings)
 
 
 def _rmsprop(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
     """torch's RMSprop with these settings."""
     import torch
 
-    return torch.optim.RMSprop(groups, **_unfused(arguments), **settings)
+    from ablate.kinds.uncompiled import uncompiled
+
+    return uncompiled(torch.optim.RMSprop)(groups, **_unfused(arguments), **settings)
 
 
 def _muon(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:

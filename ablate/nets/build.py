@@ -299,6 +299,7 @@ def compile_blocks(network: nn.Module) -> None:
     # Above the limit a block would silently run uncompiled, with other last bits. With this setting it raises.
     torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 4096
     torch._dynamo.config.fail_on_recompile_limit_hit = True
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # for what is compiled too
     for module in network.modules():
         if isinstance(module, Residual):
             module.compiled = torch.compile(module._compute, dynamic=False)

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.errors import NotationError
 from ablate.nets.architecture import Architecture
@@ -91,6 +90,8 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
     Raises:
         NotationError: The module cannot be made, raises an error, or returns something else than features or logits.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports Triton
+
     with torch.device("meta"):
         module = make_module(layer)
     outputs: list[int] = []
