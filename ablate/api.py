@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,10 +18,11 @@ from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.experiment import StudyExperiment
 from ablate.files import expand
-from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.launch import RunOptions, RunSummary, chosen_precision, run_trials, settle_precision
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.images import remember_copies, remembered_copies
+from ablate.records.precision import remembered_precision
 from ablate.records.records import trial_state
 from ablate.records.timings import read_probes
 from ablate.search.experiment import SearchExperiment
@@ -62,6 +63,7 @@ def load_study(
     data_root: str | Path | None = None,
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
+    device: str = "auto",
 ) -> Experiment | ProgramExperiment:
     """The experiment of a study, with networks or with a training program.
 
@@ -75,6 +77,7 @@ def load_study(
         download: Whether missing images are downloaded.
         images: Directories of class folders in place of data sets, each "DIR" or "NAME=DIR", such as "cifar10=photos". A
             run remembers them in `runs`.
+        device: As in RunOptions: what `precision: auto` is chosen for, where no run in `runs` has chosen it.
 
     Raises:
         StudyError: The file is missing or not valid, or it defines a search.
@@ -89,6 +92,7 @@ def load_study(
         data_root=data_root,
         download=download,
         images=images,
+        device=device,
     )
     if isinstance(found, SearchExperiment):
         raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
@@ -105,6 +109,7 @@ def load_search(
     data_root: str | Path | None = None,
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
+    device: str = "auto",
 ) -> SearchExperiment:
     """The search of a study.
 
@@ -117,6 +122,7 @@ def load_search(
         data_root: As in load_study().
         download: As in load_study().
         images: As in load_study().
+        device: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid, or it defines no search.
@@ -131,6 +137,7 @@ def load_search(
         data_root=data_root,
         download=download,
         images=images,
+        device=device,
     )
     if not isinstance(found, SearchExperiment):
         raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
@@ -147,6 +154,7 @@ def load_experiment(
     data_root: str | Path | None = None,
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
+    device: str = "auto",
 ) -> Experiment | SearchExperiment | ProgramExperiment:
     """The experiment, the search or the experiment with a training program of a study.
 
@@ -159,6 +167,7 @@ def load_experiment(
         data_root: As in load_study().
         download: As in load_study().
         images: As in load_study().
+        device: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid.
@@ -167,10 +176,17 @@ def load_experiment(
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
+
+    @cache
+    def precision() -> str:
+        """What `precision: auto` becomes."""
+        return (remembered_precision(runs) or chosen_precision(device)).name
+
     copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
     load = partial(
-        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
-    )
+        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs),
+        precision=precision,
+    )  # fmt: skip
     document = open_document(path)
     if "studies" in document.value:
         root = Path(data_root) if data_root else None
@@ -299,8 +315,9 @@ class Experiment(StudyExperiment[Variant, Trial]):
 
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
-        copies = [copy.remark for copy in self.study.copies]
-        return [*copies, *self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
+        told = [copy.remark for copy in self.study.copies]
+        told += [f"recipe.precision: auto is {self.study.auto_precision}"] if self.study.auto_precision else []
+        return [*told, *self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
 
     def analysis(self) -> StudyAnalysis:
         found: StudyAnalysis = super().analysis()
@@ -325,7 +342,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
         if self.enumeration.not_measured:
             raise RunError(self.enumeration.not_measured)
         remember_copies(self.runs, self.study.copies)
-        return super()._run(options, shown)
+        return super()._run(settle_precision(self.study.auto_precision, self.runs, options), shown)
 
     def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
         from ablate.experiment_trial import export_networks

@@ -97,6 +97,7 @@ def run(
         data_root=data_root,
         download=download,
         images=images or (),
+        device=device,
     )
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
@@ -156,6 +157,7 @@ def search(
         data_root=data_root,
         download=download,
         images=images or (),
+        device=device,
     )
     epochs, seconds = parse_interval(checkpoint_every)
     say(*([] if quiet else found.earlier()))
@@ -233,7 +235,9 @@ def plan(
     from ablate.commands.plan_text import plan_text
     from ablate.estimate import CostOptions
 
-    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or ())
+    experiment = load_experiment(
+        study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or (), device=device
+    )
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
     planned = experiment.plan(probe, options, say)
     print_json(planned) if as_json else print_text(with_flags(plan_text(planned)))

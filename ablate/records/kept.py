@@ -2,8 +2,8 @@
 
 It has the sealed files of each finished trial (trial.json, epochs.jsonl, result.json, evaluation-NAME.json), and what they
 are found by: the choices of tunings, the candidates of a search with the epochs of those that were pruned, adopted.json,
-images.json, and probes, as a limit on a measured cost leaves variants out. It has no checkpoints, logits or logs. So the
-report can be made again by somebody who has the report alone, and `ablate merge` takes its records over.
+images.json, precision.json, and probes, as a limit on a measured cost leaves variants out. It has no checkpoints, logits or
+logs. So the report can be made again by somebody who has the report alone, and `ablate merge` takes its records over.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, choice_bytes, read_choice
 from ablate.records.images import NAME as IMAGES
 from ablate.records.images import copies_bytes, remembered_copies
+from ablate.records.precision import NAME as PRECISION
+from ablate.records.precision import remembered_precision
 from ablate.records.records import own_record
 from ablate.records.timings import probe_bytes, probe_path, probes_beside
 
@@ -142,13 +144,15 @@ def _copy(source: Path, target: Path, names: re.Pattern[str]) -> None:
 
 
 def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[str, bytes]:
-    """The files beside the records: adopted.json, images.json without paths, and a file for each choice and probe."""
+    """The files beside the records: adopted.json, images.json without paths, precision.json, each choice and probe."""
     found: dict[str, bytes] = {}
     wanted = set(ids)
     if adopted := {trial: entry for trial, entry in read_adopted(runs).items() if entry["record"] in wanted}:
         found[ADOPTED] = orjson.dumps(adopted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     if copies := [replace(copy, root=None) for copy in remembered_copies(runs)]:
         found[IMAGES] = copies_bytes(copies)
+    if precision := remembered_precision(runs):
+        found[PRECISION] = precision.as_bytes()
     found |= {str(probe_path(Path(), probe)): probe_bytes(probe) for probe in probes_beside(runs, wanted)}
     return found | {f"{CHOICES}/{choice.tuning}.json": choice_bytes(choice) for choice in choices}
 

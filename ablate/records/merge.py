@@ -36,6 +36,8 @@ from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.images import NAME as IMAGES
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
+from ablate.records.precision import NAME as PRECISION
+from ablate.records.precision import contradiction, remember_precision, remembered_precision
 from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
 from ablate.records.result import FINAL, OWN
 from ablate.records.searches import FOLDER as SEARCHES
@@ -151,6 +153,8 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
             known = {copy.data_set for copy in remembered_copies(into)}
             found = {copy.data_set: replace(copy, root=None) for source in sources for copy in remembered_copies(source)}
             remember_copies(into, [copy for name, copy in found.items() if name not in known])
+            for chosen in filter(None, map(remembered_precision, sources)):
+                remember_precision(into, chosen)
             write_adopted(into, {trial: entry for trial, entry in adopted.items() if trial not in read_adopted(into)})
     return plan
 
@@ -194,6 +198,8 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
             storages += [runs / SEARCH] if (runs / SEARCH).exists() else []
     copies: list[tuple[Found, Path]] = []
     choices, conflicts = plan_choices(sources, into)
+    chosen = [(runs, one) for runs in (into, *sources) if (one := remembered_precision(runs))]
+    conflicts += [contradiction(*chosen[0], other) for _, other in chosen[1:] if other.name != chosen[0][1].name]
     kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in storages]
     equal = 0
     for name, directories in sorted(places.items()):
@@ -297,7 +303,7 @@ def _strangers(runs: Path) -> Iterator[str]:
         trial = ID.fullmatch(path.name) and is_real_directory(path)
         if not (
             trial
-            or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, DIFFERENT, CHOICES, SEARCHES, IMAGES)
+            or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, DIFFERENT, CHOICES, SEARCHES, IMAGES, PRECISION)
             or path.name.startswith(".")
         ):
             yield f"{path}: is no trial; not merged"

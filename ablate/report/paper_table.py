@@ -283,7 +283,7 @@ def _cost_words(analysis: StudyAnalysis, shown: Sequence[str]) -> str:
     conditions = analysis.measured_costs.conditions
     if not conditions:
         return "Costs are not measured yet; `ablate plan STUDY --probe` measures what this device can."
-    precisions = dict.fromkeys(summary.variant.recipe.precision for summary in analysis.summaries)
+    precisions = dict.fromkeys(summary.variant.recipe.arithmetic.words for summary in analysis.summaries)
     steps = dict.fromkeys(f"{summary.variant.recipe.batch_size:,}" for summary in analysis.summaries)
     batch = f"; a step has {' or '.join(steps)} images" if {"step_time", "energy"} & {*shown} else ""
     return f"Costs: {' or '.join(precisions)}, {conditions}{batch}."

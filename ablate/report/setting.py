@@ -170,7 +170,7 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
         "epochs": counted(recipe.epochs, "epoch"),
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
-        "precision": recipe.precision,
+        "precision": recipe.arithmetic.words,
         **({"compile": "compiled blocks"} if recipe.compile == "always" else {}),
         **({"gpus": f"{recipe.gpus} GPUs"} if recipe.gpus > 1 else {}),
         **({"sync_batch_norm": "batch norm of the whole batch"} if recipe.sync_batch_norm else {}),

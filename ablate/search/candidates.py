@@ -24,6 +24,7 @@ from ablate.launch import (
     WORK,
     RunOptions,
     check_digests,
+    check_precisions,
     fit_to_memory,
     make_program_task,
     make_task,
@@ -374,6 +375,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     def fit(
         self, backend: Backend, trials: tuple[Trial, ...], left: int, options: RunOptions, say: Callable[[str], None]
     ) -> None:
+        check_precisions(backend, trials, options, say)
         fit_to_memory(backend, trials, left, options, say)
 
     def prepare(self, trials: tuple[Trial, ...], console: Console, quiet: bool) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
-from ablate.launch import RunOptions, following
+from ablate.launch import RunOptions, following, settle_precision
 from ablate.records.images import remember_copies
 from ablate.records.searches import KeptSearch, read_search, search_name
 from ablate.report.candidate import Candidate
@@ -175,14 +175,17 @@ class SearchExperiment:
 
         if isinstance(self.study, Study):
             remember_copies(self.runs, self.study.copies)
+            options = settle_precision(self.study.auto_precision, self.runs, options or RunOptions())
         console = console or RichConsole(stderr=True)
         with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
             return run_search(self.kind, self.runs, self.url, followed, console)
 
     def earlier(self) -> list[str]:
         """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""
-        copies = [copy.remark for copy in self.study.copies] if isinstance(self.study, Study) else []
-        return copies + self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
+        told = [copy.remark for copy in self.study.copies] if isinstance(self.study, Study) else []
+        if isinstance(self.study, Study) and self.study.auto_precision:
+            told.append(f"recipe.precision: auto is {self.study.auto_precision}")
+        return told + self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
 
     def analysis(self) -> SearchAnalysis:
         """The analysis of the candidates so far: their order, comparisons, the Pareto set."""

@@ -80,9 +80,6 @@ def titan_x_speed() -> float:
     return 3 * 50_000 * count_network(parse_architecture("WRN-28-2"), 10, (3, 32, 32)).multiply_adds / 67.5
 
 
-BYTES = {"float32": 4, "bfloat16": 2}  # of an activation, by precision
-
-
 class Memory(NamedTuple):
     """Bytes of one training.
 
@@ -90,7 +87,7 @@ class Memory(NamedTuple):
         weights: In float32.
         gradients: In float32.
         momentum: Everything that is kept for each weight: by the optimizer, and the moving average of the weights.
-        activations: Kept for the backward pass; with cast weights under bfloat16.
+        activations: Kept for the backward pass; with cast weights under autocast.
     """
 
     weights: int
@@ -107,18 +104,18 @@ class Memory(NamedTuple):
 def training_memory(counts: Counts, recipe: Recipe) -> Memory:
     """The memory of a training: weights, gradients and momentum in float32, activations in the recipe's precision.
 
-    The activations are those of one batch, kept for the backward pass. Under bfloat16 a cast copy of the weights is kept
+    The activations are those of one batch, kept for the backward pass. Under autocast a cast copy of the weights is kept
     as long as they are.
 
     Args:
         counts: Of the network, for one image.
         recipe: For precision, batch size, optimizer and checkpoint_activations.
     """
-    size = BYTES[recipe.precision]
+    size = recipe.arithmetic.bytes
     weights = 4 * counts.parameters
     optimizer = recipe.kinds[0]
     states = optimizer.states(optimizer.settings(recipe.values)) + int(recipe.ema.decay > 0)
-    cast = size * counts.parameters if size < 4 else 0
+    cast = size * counts.parameters if recipe.arithmetic.cast else 0
     return Memory(weights, weights, states * weights, activation_memory(counts, recipe) + cast)
 
 
@@ -168,14 +165,14 @@ def _image_bytes(data: Data) -> int:
 
 
 def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
-    """The training memory in both precisions, with activations kept or recomputed, in plain values.
+    """The training memory in float32 and bfloat16, with activations kept or recomputed, in plain values.
 
     Args:
         counts: Of the network, for one image.
         recipe: Its precision and checkpoint_activations are replaced by each choice.
     """
     choices = []
-    for precision in BYTES:
+    for precision in ("float32", "bfloat16"):  # the others take as much as one of them
         for checkpoint in ("none", "blocks"):
             changed = recipe.model_copy(update={"precision": precision, "checkpoint_activations": checkpoint})
             memory = training_memory(counts, changed)
@@ -205,4 +202,4 @@ def activation_memory(counts: Counts, recipe: Recipe) -> int:
         recipe: For precision, batch size, GPUs, accumulate and checkpoint_activations.
     """
     kept = counts.kept_by_blocks if recipe.checkpoint_activations == "blocks" else counts.kept
-    return -(-(recipe.batch_size // recipe.gpus) // recipe.accumulate) * BYTES[recipe.precision] * kept
+    return -(-(recipe.batch_size // recipe.gpus) // recipe.accumulate) * recipe.arithmetic.bytes * kept

@@ -40,6 +40,8 @@ class Document:
         positions: (line, column), from 1, by path.
         in_python: Whether the value is a mapping of Python, which has no lines.
         copies: The images that are used in place of the data sets that the file names.
+        choose_precision: Returns what `precision: auto` becomes; None where it is not valid, as in a value of an axis.
+        auto_precision: What it has become; "" if it does not occur.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Document:
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     in_python: bool = False
     copies: Copies = field(default_factory=Copies)
+    choose_precision: Callable[[], str] | None = None
+    auto_precision: str = ""
 
     def place(self, *path: Any) -> str:
         """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.

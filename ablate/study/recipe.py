@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from ablate.errors import allowed
 from ablate.kinds.losses import Loss, find_loss
 from ablate.kinds.optimizers import Optimizer, find_optimizer
+from ablate.kinds.precisions import PRECISIONS, Precision
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import Duration, Schedule, check_duration, epochs_of, find_schedule
 from ablate.nets.initialization import BATCH_NORM_INITS, CONVOLUTION_INITS
@@ -87,6 +89,12 @@ def _name_of(table: Registry[Any], description: str) -> Any:
     return Annotated[str, AfterValidator(check), names, Field(description=f"{description}; {words}")]
 
 
+def _one_of(table: Mapping[str, Precision]) -> Any:
+    """The type of a precision's name."""
+    words = "; ".join(f"{name}: {entry.explained}" for name, entry in table.items())
+    return Annotated[Literal[tuple(table)], Field(description=words)]
+
+
 class Initialization(Part):
     """How the weights are drawn; see nets/initialization.py.
 
@@ -137,7 +145,7 @@ class Recipe(Frozen):
         last_batch: Whether a last batch that is smaller than the others is dropped or kept.
         epochs: The number of epochs.
         schedule: A name of the table of learning rate schedules, or own code; see find_schedule().
-        precision: "bfloat16" trains under autocast.
+        precision: A name of the table of precisions.
         lr_batch_size: The batch size that `lr` is for; the rate is lr * batch_size / lr_batch_size. None: `lr` is the rate.
         checkpoint_activations: "blocks": activations are computed twice, for less memory and the same result.
         compile: Whether blocks are compiled, which changes last bits; "auto": in trainings of an hour or more on a Titan X.
@@ -166,7 +174,7 @@ class Recipe(Frozen):
     last_batch: Annotated[Literal["drop", "keep"], Field(description="what happens to a smaller last batch")]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     schedule: str | OwnCode = "step"
-    precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
+    precision: _one_of(PRECISIONS)  # type: ignore[valid-type]
     lr_batch_size: Annotated[
         int | None, Field(ge=1, le=65536, description="the rate is lr * batch_size / lr_batch_size; by default lr")
     ] = None
@@ -282,6 +290,11 @@ class Recipe(Frozen):
     def kinds(self) -> tuple[Optimizer, Schedule, Loss]:
         """The optimizer, the schedule and the loss that the recipe names."""
         return find_optimizer(self.optimizer), find_schedule(self.schedule), find_loss(self.loss)
+
+    @property
+    def arithmetic(self) -> Precision:
+        """The entry of the precision."""
+        return PRECISIONS[self.precision]
 
     @property
     def own_code(self) -> dict[str, OwnCode]:

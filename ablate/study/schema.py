@@ -26,6 +26,7 @@ from ablate.errors import StudyError, allowed, describe
 from ablate.kinds.figures import CHOICES, DEFAULTS
 from ablate.kinds.losses import LOSSES
 from ablate.kinds.optimizers import OPTIMIZERS
+from ablate.kinds.precisions import AUTO, CHOSEN, PRECISIONS
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import SCHEDULES
 from ablate.nets.family import STYLE_AXES
@@ -287,6 +288,8 @@ def recipe_model() -> type[Recipe]:
     ]
     arguments = Annotated[Any, Field(description="of the recipe of your own"), WithJsonSchema({"type": "object"})]
     fields |= {"python": (own, None), "args": (arguments, None)}
+    words = f"{Recipe.model_fields['precision'].description}; {AUTO}: the first of {', '.join(CHOSEN)} that the device has"
+    fields["precision"] = (Annotated[_choice({**PRECISIONS, AUTO: None}), Field(description=words)], ...)
     return create_model("RecipeFields", __base__=_ClosedRecipe, **fields)
 
 

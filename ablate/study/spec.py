@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -69,6 +69,7 @@ def load_any_study(
     *,
     copies: Sequence[Copy] = (),
     remembered: Sequence[Copy] = (),
+    precision: Callable[[], str] | None = None,
     within: Within = (),
 ) -> Study | ProgramStudy:
     """The study in a file or a mapping, of networks or of a training program, completely checked.
@@ -80,6 +81,7 @@ def load_any_study(
         scale: As in load_study().
         copies: Images in place of data sets that the study names.
         remembered: The like of earlier runs; not every study names their data sets.
+        precision: Returns what `precision: auto` becomes; None: it is refused.
         within: As in load_study().
 
     Raises:
@@ -87,12 +89,13 @@ def load_any_study(
     """
     document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in copies}, {copy.data_set: copy for copy in remembered})
+    document.choose_precision = precision
     path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    load = partial(load_any_study, remembered=(*remembered, *copies))
+    load = partial(load_any_study, remembered=(*remembered, *copies), precision=precision)
     if "studies" in document.value:
         document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
@@ -157,6 +160,7 @@ def load_any_study(
         scale=scale,
         data=data[0],
         copies=tuple(document.copies.used.values()),
+        auto_precision=document.auto_precision,
         folder=path.parent,
         recipe=recipe,
         seeds=seeds,

@@ -442,6 +442,7 @@ class Study:
         labels: The author's words for values of axes.
         table: How the main table is shaped.
         tune: The search that every variant is given first, if any.
+        auto_precision: What `precision: auto` of the file has become; "" if the file does not say that.
     """
 
     name: str
@@ -475,3 +476,4 @@ class Study:
     labels: Labels = NO_LABELS
     table: TableStyle = USUAL
     tune: Tune | None = None
+    auto_precision: str = ""

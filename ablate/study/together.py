@@ -76,6 +76,7 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
         source=file.source,
         notes=file.notes.strip(),
         copies=tuple({copy: None for study in studies for copy in study.copies}),
+        auto_precision=max(study.auto_precision for study in studies),
         entries=tuple(entry for study in studies for entry in study.entries),
         where=None,
         budget=None,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ablate.errors import DataError, RecordError
+from ablate.errors import DataError, RecordError, RunError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.measures import OwnMeasure, key_of
 from ablate.nets.custom import check_code
@@ -26,6 +26,7 @@ from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
 from ablate.train.loop import Scores, Training
 from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
+from ablate.train.precision import choose_precision
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
@@ -53,6 +54,10 @@ class Attempt:
         self, job: Job, device: torch.device, group: ProcessGroup = ALONE, images: ImageCache | None = None
     ) -> None:
         trial, recipe = job.trial, job.trial.recipe
+        if job.auto_precision and (here := choose_precision([str(device)])).name != job.auto_precision:
+            raise RunError(
+                f"recipe.precision: auto is {job.auto_precision} in this run; for {here.device} it is {here.name}"
+            )
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
@@ -82,11 +87,13 @@ class Attempt:
         self.rows: list[Row] = []
         self.earlier: list[dict[str, Any]] = []  # the provenance of the attempts that this one continues
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
-        averages = self._resume()
+        state = self._resume()
         distributed = group.distribute(self.network)
         self.training = Training(distributed, self.optimizer, batches, recipe, job.plain, self.average, self.hooks)
-        if averages and self.average:
-            self.average.load_state_dict(averages)
+        if self.average and state.get("average"):
+            self.average.load_state_dict(state["average"])
+        if self.training.scaler and state.get("scaler"):
+            self.training.scaler.load_state_dict(state["scaler"])
         networks: dict[str, nn.Module] = {TESTED: self.average or self.network}
         if self.average and trial.data.keep.weights == "both":
             networks["trained"] = self.network
@@ -107,9 +114,8 @@ class Attempt:
         weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
         return load_checkpoint(self.directory, 8 * weights + SLACK)
 
-    def _resume(self) -> dict[str, Any] | None:
-        """Load the newest checkpoint, if there is one, and return its moving average of the weights."""
-        averages = None
+    def _resume(self) -> dict[str, Any]:
+        """Load the newest checkpoint, if there is one, and return what is put in place later."""
         if checkpoint := self.group.broadcast_object(self._newest_checkpoint() if self.group.is_first else None):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
@@ -120,12 +126,11 @@ class Attempt:
             if checkpoint["optimizer"] is not None:
                 restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
-            averages = checkpoint.get("average")
             if self.hooks:
                 self.hooks.restore(checkpoint.get("recipe"))
         if self.group.is_first:
             write_epochs(self.directory, self.rows)
-        return averages
+        return {key: checkpoint.get(key) for key in ("average", "scaler")} if checkpoint else {}
 
     @property
     def epoch(self) -> int:
@@ -213,6 +218,7 @@ class Attempt:
                 "data_digest": self.digest,
                 "rows": self.rows,
                 **({"average": self.average.state_dict()} if self.average else {}),
+                **({"scaler": self.training.scaler.state_dict()} if self.training.scaler else {}),
                 **({"recipe": own} if self.hooks and (own := self.hooks.state()) is not None else {}),
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
             }

@@ -15,25 +15,23 @@ CAST = (nn.Conv2d, nn.Linear)  # the modules whose parameters autocast casts
 
 
 class BatchedCasts:
-    """The forward pass of a network in training mode, on bfloat16 copies of the weights that autocast would cast.
+    """The forward pass of a network in training mode, on copies of the weights in the type that autocast would cast to.
 
     For each pass over the images, call begin() once; then, for each batch, forward() and, after backward(),
     take_gradients(); then end().
 
     Args:
         network: In training mode.
-        bfloat16: Whether its precision is bfloat16; if not, only the batch counters are batched.
+        kind: The type of its precision, such as torch.bfloat16; None: only the batch counters are batched.
     """
 
-    def __init__(self, network: nn.Module, bfloat16: bool) -> None:
+    def __init__(self, network: nn.Module, kind: torch.dtype | None) -> None:
         self.network = network
-        cast = [module for module in network.modules() if isinstance(module, CAST)] if bfloat16 else []
+        cast = [module for module in network.modules() if isinstance(module, CAST)] if kind else []
         theirs = {id(parameter) for module in cast for parameter in module.parameters(recurse=False)}
         weights = {name: one for name, one in network.named_parameters() if id(one) in theirs}
         self.weights: list[Tensor] = list(weights.values())
-        self.copies = {
-            name: torch.empty_like(one, dtype=torch.bfloat16, requires_grad=True) for name, one in weights.items()
-        }
+        self.copies = {name: torch.empty_like(one, dtype=kind, requires_grad=True) for name, one in weights.items()}
         norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.momentum is not None]
         self.counters = [(norm, norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None]
 

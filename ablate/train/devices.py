@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -26,3 +27,10 @@ def _values(path: Path, key: str) -> list[str]:
     except OSError:
         return []
     return [" ".join(line.partition(":")[2].split()) for line in lines if line.startswith(key)]
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """The instructions that the processor says it has, such as "avx512_bf16"; empty where they are not known."""
+    found = (value for key in ("flags", "Features") for value in _values(CPUINFO, key))  # the second is ARM's
+    return frozenset(next(found, "").split())

@@ -24,6 +24,7 @@ class Job:
         digest: Of the images when the run began; "" if not known.
         plain: Whether to train step by step, without CUDA graphs; the result is the same.
         memory: Bytes that a training of this network was measured to take on a GPU; None if not measured.
+        auto_precision: What `precision: auto` became when the run began; "" if the study does not say that.
     """
 
     trial: Trial
@@ -36,6 +37,7 @@ class Job:
     digest: str = ""
     plain: bool = False
     memory: int | None = None
+    auto_precision: str = ""
 
 
 @dataclass(frozen=True)

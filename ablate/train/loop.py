@@ -25,6 +25,7 @@ from ablate.nets.custom import CustomModule
 from ablate.own_code import seed_draws
 from ablate.study.recipe import Recipe
 from ablate.train.allocator import release_freed_memory
+from ablate.train.arithmetic import autocast
 from ablate.train.average import Average
 from ablate.train.batched_casts import BatchedCasts
 from ablate.train.batches import Batches, TrainingBatches, class_weights
@@ -214,17 +215,20 @@ class Training(Pass):
         again = any(block.checkpoint for block in blocks)
         self.draws_again = bool(drops) and again
         other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_custom(network)
-        other = other or recipe.accumulate > 1  # gradients of several parts would be added in bfloat16
-        self.batched = None if plain or other else BatchedCasts(network, recipe.precision == "bfloat16")
+        other = other or recipe.accumulate > 1  # gradients of several parts would be added in the lower precision
+        cast = recipe.arithmetic.cast
+        self.batched = None if plain or other else BatchedCasts(network, getattr(torch, cast) if cast else None)
+        self.scaler = torch.amp.GradScaler(self.device.type) if recipe.arithmetic.scaled else None
 
     @property
     def capturable(self) -> bool:
         """Whether a CUDA graph can capture a step.
 
         Stochastic depth, dropout that is drawn again, a momentum that the schedule changes, and an optimizer that reads its
-        rate on the host prevent it.
+        rate on the host prevent it; with a scaled loss one that does not read on the device whether gradients are finite.
         """
         host = self.rates.cycles_momentum or not self.recipe.kinds[0].capturable
+        host = host or (bool(self.scaler) and not getattr(self.optimizer, "_step_supports_amp_scaling", False))
         return super().capturable and not (self.leaves_out or self.draws_again or host)
 
     def begin(self, epoch: int) -> None:
@@ -277,9 +281,15 @@ class Training(Pass):
             for parameter in self.network.parameters():
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
+        if self.scaler and self.recipe.clip_norm:
+            self.scaler.unscale_(self.optimizer)
         if self.recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
-        self.optimizer.step()
+        if self.scaler:
+            self.scaler.step(self.optimizer)  # nothing where a gradient is not finite; the scale is then halved
+            self.scaler.update()
+        else:
+            self.optimizer.step()
         if self.hooks and "after_step" in self.hooks:
             self.hooks.call("after_step", self.own)
         if self.average:
@@ -317,7 +327,8 @@ class Training(Pass):
             return
         logits = self.forward(images)
         loss = self.losses.train(logits, labels)
-        (loss if len(images) == whole else loss * (len(images) / whole)).backward()  # type: ignore[no-untyped-call]
+        part = loss if len(images) == whole else loss * (len(images) / whole)
+        (self.scaler.scale(part) if self.scaler else part).backward()  # type: ignore[no-untyped-call]
         self.add(loss, logits, labels if labels.ndim == 1 else labels.argmax(1))
 
     def compute(self, images: Tensor) -> Tensor:
@@ -483,13 +494,3 @@ def has_custom(network: nn.Module) -> bool:
         network: Of a trial.
     """
     return any(isinstance(module, CustomModule) for module in network.modules())
-
-
-def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """The context of the recipe's precision: bfloat16 autocast, or autocast that is disabled.
-
-    Args:
-        recipe: Of the trial.
-        device: Of the network.
-    """
-    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")

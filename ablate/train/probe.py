@@ -21,6 +21,7 @@ from ablate.nets.counts import count
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.study.costs import MIB, training_memory
+from ablate.train.arithmetic import products_of
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.energy import energy_counter
 from ablate.train.job import ProbeJob
@@ -141,7 +142,8 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         one = Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
         one.begin()
         images, _ = one.batches.take(size)
-        return time_repeatedly(lambda: one.forward(images), device)
+        with products_of(recipe):
+            return time_repeatedly(lambda: one.forward(images), device)
 
     inference_ms = {str(size): predicting(size) for size in PREDICTED}
     made = provenance(device)

@@ -25,10 +25,10 @@ from ablate.records.code import has_code
 from ablate.records.records import Record
 from ablate.study.data import Data
 from ablate.study.study import Trial
+from ablate.train.arithmetic import autocast, products_of
 from ablate.train.attempt import SLACK
 from ablate.train.batches import TEST_BATCH, TestBatches
 from ablate.train.checkpoint import read_checkpoint
-from ablate.train.loop import autocast
 from ablate.train.randomness import generator
 from ablate.train.setup import ImageCache, TrialImages, configured
 
@@ -191,7 +191,7 @@ def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = 
         data: The images, on the device.
         device: As torch names it.
     """
-    with configured(device) as on, torch.inference_mode():
+    with configured(device) as on, products_of(trial.recipe), torch.inference_mode():
         network.to(on)
         found = []
         for images, _ in data:

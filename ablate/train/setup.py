@@ -26,6 +26,7 @@ from ablate.records.timings import Workload
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.train.allocator import keep_freed_memory
+from ablate.train.arithmetic import products_kept, set_products
 from ablate.train.images import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm
 from ablate.train.randomness import generator
@@ -119,7 +120,9 @@ class ProcessCache:
 
 
 def configure(device: str, deterministic: bool = True) -> torch.device:
-    """Set this process to full float32 (no TF32) and to deterministic algorithms, and return the device.
+    """Set this process to IEEE float32 (no TF32) and to deterministic algorithms, and return the device.
+
+    A pass of a recipe with precision: tf32 sets its own; see arithmetic.py.
 
     On a CPU the process keeps the memory that a step has freed for the next step. cuDNN chooses its algorithms by fixed
     rules, the same for the same shapes on the same device, and does not time them.
@@ -135,8 +138,7 @@ def configure(device: str, deterministic: bool = True) -> torch.device:
 
 def _configure_torch(device: str, deterministic: bool = True) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    set_products(tf32=False)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
     # As torch.use_deterministic_algorithms(), but without the import of torch._inductor; see compile_blocks().
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
@@ -152,13 +154,14 @@ def configured(device: str) -> Iterator[torch.device]:
     Args:
         device: As torch names it.
     """
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
     mode, filled = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
-        yield _configure_torch(device)
+        with products_kept():
+            yield _configure_torch(device)
     finally:
-        cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
+        cudnn.deterministic, cudnn.benchmark = before
         torch.set_deterministic_debug_mode(mode)
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 

@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 import torch
 
+from ablate.train.arithmetic import products_of
 from ablate.train.loop import Pass, Scores
 
 WARM_UP = 3  # steps: cuDNN, cuBLAS and the optimizer allocate their buffers in the first steps
@@ -28,7 +29,7 @@ class SideBySide:
     """Passes that run side by side; run() may be called any number of times.
 
     Args:
-        passes: With batches of equal sizes, on one device, at least one.
+        passes: With batches of equal sizes and of one precision, on one device, at least one.
         capture: Captures a step as a CUDA graph; None: no step is captured.
         beat: Called after each step.
     """
@@ -53,12 +54,13 @@ class SideBySide:
         Args:
             epochs: The epoch of each pass, from 1.
         """
-        for one, epoch in zip(self.passes, epochs):
-            one.begin(epoch)
-        for size in self.sizes:
-            self._step(size)
-            self.beat()
-        return [one.scores() for one in self.passes]
+        with products_of(self.passes[0].recipe):
+            for one, epoch in zip(self.passes, epochs):
+                one.begin(epoch)
+            for size in self.sizes:
+                self._step(size)
+                self.beat()
+            return [one.scores() for one in self.passes]
 
     def _step(self, size: int) -> None:
         for one in self.passes:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(job: Job, preci
     record = read_record(halting.runs, job.trial.id)
     assert record is not None
     assert [attempt["last_epoch"] for attempt in record.result["earlier_attempts"]] == [1, 3]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"clip_norm": 0.5, "accumulate": 2}])
+def test_the_scale_of_a_float16_loss_is_resumed_too(
+    job: Job, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It doubles every step until gradients are infinite; such a step changes no weight."""
+    monkeypatch.setattr(torch.amp, "GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**18, growth_interval=1))
+    job = changed(job, precision="float16", **recipe)
+    assert train_trial(job, never, lambda row: None) == "completed"
+    halting = replace(job, runs=job.runs.with_name("halting"))
+    train_trial(halting, *stop_after(1))
+    state = load_checkpoint(trial_directory(halting.runs, job.trial.id))
+    assert state is not None
+    assert state["scaler"]["scale"] != 2.0**18
+    train_trial(halting, never, lambda row: None)
+    assert_same(job, halting)
 
 
 @pytest.mark.parametrize(

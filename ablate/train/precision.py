@@ -1,0 +1,96 @@
+"""Which precisions a device has, and what `precision: auto` becomes on it. No torch, unless the device is a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.errors import RunError
+from ablate.kinds.precisions import CHOSEN, PRECISIONS, Precision
+from ablate.records.precision import ChosenPrecision
+from ablate.train.devices import cpu_flags, cpu_model
+
+
+def has(device: str, precision: Precision) -> bool:
+    """Whether a device computes in a precision itself.
+
+    Args:
+        device: As torch names it: "cpu", "cuda" or "cuda:1".
+        precision: An entry of the table.
+    """
+    if device == "cpu":
+        return precision.instructions is None or not cpu_flags().isdisjoint(precision.instructions)
+    return _capability(device) >= precision.capability
+
+
+def choose_precision(devices: Sequence[str]) -> ChosenPrecision:
+    """What `precision: auto` becomes on the devices of a machine: the first of CHOSEN that they have.
+
+    Args:
+        devices: As torch names them, at least one.
+
+    Raises:
+        RunError: It is not the same on all of them.
+    """
+    found: dict[str, ChosenPrecision] = {}
+    for device in devices:
+        name = next(name for name in CHOSEN if has(device, PRECISIONS[name]))
+        found.setdefault(name, ChosenPrecision(name, describe_device(device)))
+    if len(found) > 1:
+        each = ", ".join(f"{one.name} for {one.device}" for one in found.values())
+        raise RunError(f"recipe.precision: auto is {each}; name one precision in the study, or hide one kind of device")
+    return next(iter(found.values()))
+
+
+def check_precision(name: str, devices: Sequence[str]) -> list[str]:
+    """A line for each kind of device that only emulates a precision.
+
+    Args:
+        name: Of the precision.
+        devices: Those of a run, as torch names them.
+
+    Raises:
+        RunError: A device lacks the precision and does not emulate it.
+    """
+    precision = PRECISIONS[name]
+    lines: dict[str, None] = {}
+    for device in devices:
+        if has(device, precision):
+            continue
+        others = [other for other in CHOSEN if other != name and has(device, PRECISIONS[other])]
+        where = describe_device(device)
+        if precision.required:
+            raise RunError(f"recipe.precision: {where} has no {name}; use float32, or another device")
+        lines[f"recipe.precision: {where} emulates {name} and is slower with it than with {' or '.join(others)}"] = None
+    return list(lines)
+
+
+def devices_of(kind: str) -> list[str]:
+    """The devices of this machine that trials run on, as torch names them.
+
+    Args:
+        kind: "cpu" or "cuda".
+    """
+    if kind == "cpu":
+        return [kind]
+    import torch
+
+    return [f"{kind}:{i}" for i in range(torch.cuda.device_count())]
+
+
+def describe_device(device: str) -> str:
+    """The name of a device in messages, that of a GPU with its compute capability.
+
+    Args:
+        device: As torch names it.
+    """
+    if device == "cpu":
+        return cpu_model()
+    import torch
+
+    return f"{torch.cuda.get_device_name(device)} (compute capability {'.'.join(map(str, _capability(device)))})"
+
+
+def _capability(device: str) -> tuple[int, int]:
+    import torch
+
+    return torch.cuda.get_device_capability(device)
