@@ -57,8 +57,8 @@ class RunOptions:
         device: "auto", "cpu" or "cuda".
         slots: How many trials run at the same time, on GPUs at most; None: as many as the devices allow.
         slots_per_gpu: How many slots share a GPU, from 1.
-        checkpoint_epochs: A checkpoint is written after each so many epochs; 0: the epochs do not matter.
-        checkpoint_seconds: A checkpoint is written after an epoch if so many seconds have passed; 0: time does not matter.
+        checkpoint_epochs: As in Job.
+        checkpoint_seconds: As in Job.
         quiet: Whether to show nothing.
         inline: Whether to run in this process, on the CPU, for debuggers.
         cohort: How many seeds of a variant one worker trains side by side; None: on a GPU as many as keep all slots busy.
@@ -74,7 +74,7 @@ class RunOptions:
     device: str = "auto"
     slots: int | None = None
     slots_per_gpu: int = 1
-    checkpoint_epochs: int = 1
+    checkpoint_epochs: int = 0
     checkpoint_seconds: float = 0.0
     quiet: bool = False
     inline: bool = False

@@ -208,17 +208,19 @@ def read_network(
 
 
 def parse_interval(text: str) -> tuple[int, float]:
-    """An interval as (epochs, seconds), one of them 0.
+    """An interval as (epochs, seconds), one of them 0; both for "auto".
 
     Args:
-        text: Epochs such as "10", or seconds such as "300s".
+        text: Epochs such as "10", seconds such as "300s", or "auto".
 
     Raises:
         RunError: The text has another form, or the number is 0.
     """
+    if text == "auto":
+        return 0, 0.0
     match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
     if match is None or int(match[1]) < 1:
-        raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
+        raise RunError(f"--checkpoint-every: found '{text}'; allowed: auto, epochs such as 10, or seconds such as 300s")
     return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
 
 

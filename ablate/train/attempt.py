@@ -32,6 +32,8 @@ from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
 from ablate.train.side_by_side import SideBySide
 
+CHECKPOINT_SHARE = 0.01  # of the time since the last checkpoint, that one may cost
+LEAST_SECONDS, WRITTEN_A_SECOND = 0.001, 2e8  # what the first checkpoint is taken to cost: seconds, and bytes a second
 SLACK = 2**28  # bytes of a checkpoint beside weights and optimizer: rows, provenance, names
 
 SendEvent = Callable[[dict[str, Any]], None]
@@ -102,6 +104,8 @@ class Attempt:
         self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
+        weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
+        self.save_seconds = LEAST_SECONDS + 2 * weights / WRITTEN_A_SECOND  # of a checkpoint; then of the last one
         if group.is_first:
             about = {"epochs": recipe.epochs, "train_images": len(train_part.labels), "begun_at": len(self.rows)}
             note_running(self.directory, device=self.made["device"], **about)
@@ -206,9 +210,8 @@ class Attempt:
         Returns:
             "completed", "diverged" or "interrupted" if the attempt is over, None if it continues.
         """
-        epoch, now = len(self.rows), time.monotonic()
-        due = bool(self.job.checkpoint_epochs) and epoch % self.job.checkpoint_epochs == 0
-        due = due or 0 < self.job.checkpoint_seconds <= now - self.saved_at
+        epoch, begun = len(self.rows), time.monotonic()
+        due = self._checkpoint_is_due(epoch, begun - self.saved_at)
         if self.group.is_first and not self.diverged and (due or self.ended or stopping):
             state = {
                 "network": self.network.state_dict(),
@@ -223,10 +226,19 @@ class Attempt:
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
             }
             save_checkpoint(self.directory, epoch, state)
-            self.saved_at = now
+            self.saved_at = time.monotonic()
+            self.save_seconds = self.saved_at - begun
         if self.ended:
             return self.record()
         return "interrupted" if stopping else None
+
+    def _checkpoint_is_due(self, epoch: int, seconds: float) -> bool:
+        """Whether a checkpoint is written after an epoch, so many seconds after the last one."""
+        job = self.job
+        if job.checkpoint_epochs or job.checkpoint_seconds:
+            by_epochs = bool(job.checkpoint_epochs) and epoch % job.checkpoint_epochs == 0
+            return by_epochs or 0 < job.checkpoint_seconds <= seconds
+        return bool(self.save_seconds <= CHECKPOINT_SHARE * seconds)
 
     @property
     def measured(self) -> list[str]:

@@ -35,7 +35,7 @@ def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: in
     """
     buffer = io.BytesIO()
     torch.save({"version": VERSION, "epoch": epoch, **state}, buffer)
-    data = buffer.getvalue()
+    data = buffer.getbuffer()  # no copy: it has twice the size of the weights
     path = directory / f"checkpoint-{epoch:06d}.pt"
     # The hash is written first: a hash without a checkpoint is ignored, a checkpoint without its hash is damaged.
     write_atomically(_hash_path(path), hashlib.sha256(data).hexdigest().encode())

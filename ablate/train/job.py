@@ -20,6 +20,7 @@ class Job:
         device: "cpu" or "cuda".
         checkpoint_epochs: A checkpoint is written after each so many epochs; 0: the epochs do not matter.
         checkpoint_seconds: A checkpoint is written after an epoch if so many seconds have passed; 0: time does not matter.
+            If both are 0, one is written when it costs at most a hundredth of the time since the last.
         folders: Where a reader's modules are looked for first.
         digest: Of the images when the run began; "" if not known.
         plain: Whether to train step by step, without CUDA graphs; the result is the same.

@@ -30,7 +30,7 @@ def test_numbers_of_gpus() -> None:
 
 
 def test_intervals_cohorts_and_shards() -> None:
-    assert (parse_interval("10"), parse_interval("300s")) == ((10, 0.0), (0, 300.0))
+    assert [parse_interval(text) for text in ("10", "300s", "auto")] == [(10, 0.0), (0, 300.0), (0, 0.0)]
     assert (parse_cohort("5"), parse_cohort("auto")) == (5, None)
     assert (parse_shard("2/8"), parse_shard("")) == ((2, 8), None)
     for parse, texts in ((parse_interval, ("0", "5m", "")), (parse_cohort, ("0", "x")), (parse_shard, ("9/8", "0/2", "1"))):

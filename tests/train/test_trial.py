@@ -26,7 +26,8 @@ from ablate.records.records import read_failure, read_record, trial_directory, w
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
-from ablate.train.checkpoint import load_checkpoint
+from ablate.train import attempt
+from ablate.train.checkpoint import load_checkpoint, save_checkpoint
 from ablate.train.images import ImageLoader
 from ablate.train.job import Job
 from ablate.train.randomness import generator
@@ -237,6 +238,42 @@ def test_checkpoints_come_as_often_as_asked_and_do_not_change_the_result(job: Jo
     assert [p.stem[-1] for p in trial_directory(rare.runs, job.trial.id).glob("checkpoint-*.pt")] == ["1"]
     train_trial(rare, never, lambda row: None)
     assert_same(job, rare)
+
+
+def test_checkpoints_by_default_cost_a_hundredth_of_the_time(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch takes 40 seconds and a checkpoint 1, so the third epoch is the first to have one. Killed, it is repeated."""
+    job, now, saved = replace(job, checkpoint_epochs=0), 0.0, list[int]()
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.001
+        return now
+
+    def save(directory: Path, epoch: int, state: dict[str, Any]) -> None:
+        nonlocal now
+        now += 1.0
+        saved.append(epoch)
+        save_checkpoint(directory, epoch, state)
+
+    def report(event: dict[str, Any]) -> None:
+        nonlocal now
+        if "epoch" in event:
+            now += 40.0
+            if event["epoch"] == killed_in:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(attempt, "save_checkpoint", save)
+    monkeypatch.setattr(attempt, "LEAST_SECONDS", 0.99)  # the first is taken to cost more than an epoch allows
+    monkeypatch.setattr(attempt.time, "monotonic", clock)
+    job, killed_in = changed(job, epochs=8), 5
+    with pytest.raises(KeyboardInterrupt):
+        train_trial(job, never, report)
+    assert saved == [3]
+    killed_in = 0
+    assert train_trial(job, never, report) == "completed" and saved == [3, 6, 8]
+    unbroken = replace(job, runs=job.runs.with_name("unbroken"))
+    train_trial(unbroken, never, report)
+    assert_same(job, unbroken)
 
 
 def test_a_recorded_trial_is_not_trained_again(job: Job) -> None:
