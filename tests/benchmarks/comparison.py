@@ -7,13 +7,13 @@ printed: the seconds of one machine say little about another.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.report.document import Column, Table, make_table
 from ablate.report.writers.plain import table_text
+from tests.benchmarks.load import Clocks, read_clocks
 
 Announce = Callable[[str], Any]  # called with one line before each step
 
@@ -23,7 +23,8 @@ class Comparison:
     """Times of several ways to do the same work. seconds: of each way, one value a round; the first way is the reference.
 
     work: how much was done in a round, in units such as "images", so that a way may do less of it; figures: what else
-    was measured of each way, such as {"peak memory, MiB": {"ours": 410.0}}.
+    was measured of each way, such as {"peak memory, MiB": {"ours": 410.0}}; processor: the processor time of each way, one
+    value a round; others: the share of the processors that other programs took in the rounds, 0 to 1.
     """
 
     title: str
@@ -31,6 +32,8 @@ class Comparison:
     seconds: Mapping[str, tuple[float, ...]]
     work: Mapping[str, float]
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    processor: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    others: float = 0.0
 
     @property
     def reference(self) -> str:
@@ -48,15 +51,26 @@ class Comparison:
         """The median of ratios()."""
         return statistics.median(self.ratios(way))
 
+    def processor_ratio(self, way: str) -> float:
+        """How many times the reference's work a way does in the same processor time, the median of the rounds.
+
+        Other programs change it little: it compares what one core does.
+        """
+        scale = self.work[way] / self.work[self.reference]
+        ours, theirs = self.processor[way], self.processor[self.reference]
+        return statistics.median(scale * their / our if our else 0.0 for their, our in zip(theirs, ours))
+
     def as_json(self) -> dict[str, Any]:
         """What --json prints and what is kept: the seconds of every round beside the ratios."""
         return {
             "title": self.title,
             "unit": self.unit,
             "reference": self.reference,
+            "others": self.others,
             "ways": {
                 way: {
                     "seconds": list(seconds),
+                    **({"processor": list(self.processor[way])} if way in self.processor else {}),
                     "work": self.work[way],
                     "ratio": self.ratio(way),
                     "ratios": self.ratios(way),
@@ -106,16 +120,20 @@ def compare(
         for name in names:
             announce(f"{title}: {name}, warming up")
             ways[name]()
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    spent: dict[str, list[Clocks]] = {name: [] for name in names}
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             announce(f"{title}: {name}, round {number + 1} of {rounds}")
-            begun = time.perf_counter()
+            begun = read_clocks()
             ways[name]()
-            seconds[name].append(time.perf_counter() - begun)
+            spent[name].append(read_clocks().since(begun))
     done = work if isinstance(work, Mapping) else dict.fromkeys(names, work)
-    return Comparison(title, unit, {name: tuple(values) for name, values in seconds.items()}, done)
+    seconds, processor = (
+        {name: tuple(getattr(one, clock) for one in spent[name]) for name in names} for clock in ("wall", "ours")
+    )
+    every = Clocks(*map(sum, zip(*(one for values in spent.values() for one in values))))
+    return Comparison(title, unit, seconds, done, processor=processor, others=every.others)
 
 
 def comparisons_text(comparisons: Sequence[Comparison]) -> str:
@@ -137,4 +155,4 @@ def _figure(name: str, value: float | None) -> str:
         return ""
     if name.startswith("share"):
         return f"{value:.0%}" if value >= 0.1 else f"{100 * value:.2g}%"
-    return times(value) if name.endswith("speed") else f"{value:,.0f}"
+    return times(value) if "speed" in name else f"{value:,.0f}"

@@ -17,6 +17,7 @@ from ablate.report.figures.colours import PALETTE
 from ablate.report.figures.log_axis import log_ticks
 from ablate.report.figures.style import GREY, INK, SMALL, TEXT, open_canvas, styled, to_bytes
 from tests.benchmarks.comparison import Comparison, comparisons_text, times
+from tests.benchmarks.load import load_text
 
 TITLES = {
     "train": "Training against a plain PyTorch loop",
@@ -49,6 +50,7 @@ def write_benchmark(name: str, comparisons: Sequence[Comparison], made: dict[str
     out.mkdir(parents=True, exist_ok=True)
     rounds = max(len(next(iter(one.seconds.values()))) for one in comparisons)
     caption = f"{made_with_text(made)}. Medians of {rounds} rounds, side by side in one run; lines: lowest to highest."
+    caption += f" {load_text(max(one.others for one in comparisons))}"
     caption += " Diamonds: published." if any(PUBLISHED in one.figures for one in comparisons) else ""
     figure = draw_ratios(comparisons, TITLES[name], caption)
     values = {"benchmark": name, "made_with": made, "comparisons": [one.as_json() for one in comparisons]}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from ablate.report.figures.style import to_bytes
 from tests.benchmarks import comparison
 from tests.benchmarks.comparison import Comparison, compare, comparisons_text, times
+from tests.benchmarks.load import Clocks, load_text, read_clocks
 from tests.benchmarks.results import draw_ratios
 
 ONE = Comparison(
@@ -17,7 +22,7 @@ ONE = Comparison(
 
 def test_every_way_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, called = [0.0], []
-    monkeypatch.setattr(comparison.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(comparison, "read_clocks", lambda: Clocks(clock[0], 2 * clock[0], 3 * clock[0]))
 
     def way(name: str, seconds: float) -> None:
         called.append(name)
@@ -28,10 +33,21 @@ def test_every_way_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPatch) 
     found = compare("title", "trial", ways, {"a": 10, "b": 10, "c": 80}, rounds=4)
     assert called == [*"abc", *"abc", *"bca", *"cab", *"abc"]  # once each before, then in an order that turns
     assert found.seconds == {name: (costs[name],) * 4 for name in costs}
-    assert [found.ratio(name) for name in "abc"] == [1.0, 0.5, 2.0]
+    assert [found.ratio(name) for name in "abc"] == [found.processor_ratio(name) for name in "abc"] == [1.0, 0.5, 2.0]
+    assert found.processor["c"] == (8.0,) * 4 and found.others == min(1.0, 1 / (psutil.cpu_count() or 1))
     called.clear()
     compare("title", "trial", ways, 1.0, rounds=1, warm_up=False)
     assert called == [*"abc"]
+
+
+def test_processor_time_is_ours_and_the_rest_is_that_of_others() -> None:
+    begun = read_clocks()
+    spin = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", spin], check=True)
+    spent = read_clocks().since(begun)
+    assert 0.25 < spent.ours < 2 and spent.busy > 0.2 and spent.wall > 0.25
+    assert Clocks(10.0, 2.0, 2.0).others == Clocks(0.0, 0.0, 0.0).others == Clocks(10.0, 2.0, 1.0).others == 0
+    assert load_text(0.01).endswith("took 1% of the processors meanwhile.") and "quiet machine" in load_text(0.4)
 
 
 def test_a_ratio_is_that_of_the_same_round() -> None:

@@ -57,6 +57,27 @@ def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch
         assert torch.allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_careful_loop_trains_on_whole_batches(precision: str) -> None:
+    one = job(images=11)
+    one = replace(one, recipe=one.recipe.model_copy(update={"precision": precision}))
+    trainer, kinds = plain_loop.CarefulTrainer(one), set[torch.dtype]()
+    assert next(iter(trainer.network.parameters())).is_contiguous(memory_format=torch.channels_last)
+    trainer.network[0].register_forward_hook(lambda module, arguments, found: kinds.add(found.dtype))
+    assert trainer.train() == 8 and kinds == {getattr(torch, precision)}
+
+
+def test_the_batches_of_the_careful_loop_are_crops_and_flips() -> None:
+    padded = torch.arange(5 * 4 * 4, dtype=torch.uint8).view(5, 4, 4, 1)
+    batches = list(plain_loop.Batches(padded, torch.arange(5), 3, 2))
+    assert [tuple(images.shape) for images, _ in batches] == [(2, 1, 3, 3)] * 2
+    assert len({int(label) for _, labels in batches for label in labels}) == 4
+    for images, labels in batches:
+        for image, label in zip((images * 63.75 + 127.5).round().byte()[:, 0], labels):
+            crops = padded[label, :, :, 0].unfold(0, 3, 1).unfold(1, 3, 1).reshape(-1, 3, 3)
+            assert any(torch.equal(image, way) for crop in crops for way in (crop, crop.flip(1)))
+
+
 def test_the_plain_loop_goes_through_all_images_in_another_order() -> None:
     trainer = plain_loop.Trainer(job())
     seen: list[tuple[int, ...]] = []
@@ -92,7 +113,8 @@ def test_the_benchmarks_run_small(in_this_process: None) -> None:
     plain = bench_train([NET], "cpu", 4, 8, 1, ["float32"], announce=told.append)
     assert [one.title for one in plain] == [f"{NET}, batch 4, end to end", f"{NET}, batch 4, steps alone"]
     for one in plain:
-        assert list(one.seconds) == ["plain PyTorch", "ablate, float32"]
+        assert list(one.seconds) == ["plain PyTorch", "careful PyTorch, float32", "ablate, float32"]
+        assert all(ratio > 0 for ratio in one.figures["speed a core"].values()) and 0 <= one.others <= 1
         assert one.work["ablate, float32"] % one.work["plain PyTorch"] == 0
         assert all(0 < share < 1 for share in one.figures["share of the limit"].values())
     assert min(plain[0].figures["peak memory, MiB"].values()) > 50

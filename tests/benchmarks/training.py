@@ -25,7 +25,7 @@ from tests.benchmarks.jobs import TrainJob, WriteJob, bench_slots, run_all, whol
 from tests.benchmarks.roofline import Rates, floors, processor_has_bfloat16
 
 OURS, RATES, WRITES = (f"tests.benchmarks.workers:{name}" for name in ("train_ours", "measure_rates", "write_epochs"))
-PLAIN = "tests.benchmarks.plain_loop:train"
+PLAIN, CAREFUL = "tests.benchmarks.plain_loop:train", "tests.benchmarks.plain_loop:train_carefully"
 THIN_AND_WIDE = ("pre-ResNet-1001", "pre-ResNet-164", "WRN-40-4", "WRN-16-10", "WRN-28-10")
 PUBLISHED = {"WRN-40-4": 8.0, "WRN-28-10": 1.6}  # times the speed of ResNet-1001. WRN, section 3
 IMAGES = {"cpu": 512, "cuda": 25_600}  # in a round: as an epoch on a GPU, or what takes a processor seconds
@@ -49,8 +49,9 @@ def bench_train(
     images: in a round of each process. precisions: of ours, float32 and where the device is made for it bfloat16.
     compiled: the last of them with compiled blocks too, on a GPU always, as there it is measured step by step, without
     CUDA graphs, with five seeds together, and with whatever algorithm is fastest. The plain loop is float32 on the same
-    device. Figures: the share of the device's limit that each way reaches in its best round, and the peak memory in MiB,
-    of the tensors on a GPU or of the processes that train on a processor. Raises RunError, NotationError.
+    device, the careful one has each precision. Figures: on a processor the speed a core, by processor time; the share of
+    the device's limit that each way reaches in its best round; the peak memory in MiB, of the tensors on a GPU or of the
+    processes that train on a processor. Raises RunError, NotationError.
     """
     for net in nets:
         parse_architecture(net)  # a misspelt one is told before the others are timed
@@ -67,13 +68,14 @@ def bench_train(
             for part in ("end to end", "steps alone"):
                 job = _job(net, kind, batch_size, images, part == "steps alone")
                 jobs = {"plain PyTorch": [replace(job, workers=os.cpu_count() or 1)]}
+                jobs |= {f"careful PyTorch, {one}": [_changed(job, precision=one)] for one in precisions}
                 jobs |= {name: [one] * len(slots) for name, one in _ways(job, precisions, compiled).items()}
                 memory: dict[str, float] = {}
                 ways: dict[str, Callable[[], object]] = {}
                 for name in jobs:
                     if name not in runs:
-                        work_and_slots = (PLAIN, [whole]) if name == "plain PyTorch" else (OURS, slots)
-                        runs[name] = stack.enter_context(_workers(*work_and_slots))
+                        theirs = {"plain": (PLAIN, [whole]), "careful": (CAREFUL, [whole])}
+                        runs[name] = stack.enter_context(_workers(*theirs.get(name.split()[0], (OURS, slots))))
                     ways[name] = partial(_train, *runs[name], jobs[name], memory, name)
                 work = {name: float(images * sum(len(one.seeds) for one in jobs[name])) for name in jobs}
                 timed = compare(f"{net}, batch {batch_size}, {part}", "image", ways, work, rounds, announce=announce)
@@ -81,7 +83,8 @@ def bench_train(
                     name: floors(first, rates[first.recipe.precision]).share(min(timed.per_unit(name)))
                     for name, (first, *_) in jobs.items()
                 }
-                figures = {"share of the limit": shares}
+                figures = {"speed a core": {name: timed.processor_ratio(name) for name in jobs}} if kind == "cpu" else {}
+                figures |= {"share of the limit": shares}
                 figures |= {"peak memory, MiB": memory} if part == "end to end" else {}
                 found.append(replace(timed, figures=figures))
     return found
@@ -89,10 +92,7 @@ def bench_train(
 
 def _ways(job: TrainJob, precisions: Sequence[str], compiled: bool) -> dict[str, TrainJob]:
     """The job as we do it, by what sets it apart."""
-
-    def of(**recipe: str) -> TrainJob:
-        return replace(job, recipe=job.recipe.model_copy(update=recipe))
-
+    of = partial(_changed, job)
     last, gpu = precisions[-1], job.device == "cuda"
     ways = {f"ablate, {precision}": of(precision=precision) for precision in precisions}
     if compiled or gpu:
@@ -102,6 +102,10 @@ def _ways(job: TrainJob, precisions: Sequence[str], compiled: bool) -> dict[str,
         ways["ablate, 5 seeds together"] = replace(of(precision=last), seeds=tuple(range(5)), together=True)
         ways["ablate, any algorithm"] = replace(of(precision=last), deterministic=False)
     return ways
+
+
+def _changed(job: TrainJob, **recipe: str) -> TrainJob:
+    return replace(job, recipe=job.recipe.model_copy(update=recipe))
 
 
 def _train(run: Executor, log: Path, jobs: Sequence[TrainJob], memory: dict[str, float], name: str) -> None:
