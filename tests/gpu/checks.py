@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ablate.data.cache import default_cache
+from ablate.data.location import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
@@ -48,6 +48,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("ResNeXt-29-2x4d", {"precision": "bfloat16"}),
     ("WRN-16-2", {"checkpoint_activations": "blocks"}),
     ("WRN-16-2", {"last_batch": "keep", "decay_on": "weights"}),
+    ("WRN-16-2-dropout0.3", {"precision": "float16"}),
+    ("WRN-16-2", {"precision": "tf32"}),
     ("WRN-16-2", {"ema": {"decay": 0.9}, "mixup": 0.2, "cutmix": 1.0, "loss": "bce"}),
 ]
 
@@ -151,22 +153,21 @@ class Checks:
             self.free()
 
     def precision(self) -> None:
-        """float32 as it is, with TF32 in convolutions as is PyTorch's default, contiguous, and with any algorithm."""
+        """Each precision; float32 also contiguous, and with any algorithm."""
         ways: dict[str, dict[str, Any]] = {
             "float32": {},
-            "float32, TF32 convolutions": {"tf32": True},
+            "tf32": {},
             "float32, contiguous": {"contiguous": True},
             "float32, any algorithm": {"deterministic": False},
             "bfloat16": {},
             "bfloat16, any algorithm": {"deterministic": False},
+            "float16": {},
         }
         for net in ("WRN-16-2", "WRN-28-10") if self.gpu else ("WRN-10-0.25",):
             for name, way in ways.items():
                 with telling(f"precision {net} {name}") as tell, own_stream(self.device):
                     configure(self.name, way.get("deterministic", True))
                     one = self.seeds(net, (0,), self.batch * (20 if self.gpu else 2), precision=name.partition(",")[0])
-                    if way.get("tf32"):
-                        torch.backends.cudnn.conv.fp32_precision = "tf32"
                     if way.get("contiguous"):
                         one.networks[0].to(memory_format=torch.contiguous_format)
                         step = one.training.passes[0]

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ablate.data.tensors import LabelledTensors, Normalization
+from ablate.kinds import uncompiled
 from ablate.nets.build import build, checkpoint_blocks
 from ablate.nets.families import blueprint, task_of
 from ablate.nets.notation import parse_architecture
@@ -137,9 +138,7 @@ def rates_given_late() -> Iterator[None]:
 
         return make
 
-    with contextlib.ExitStack() as stack:
-        for name in ("SGD", "Adam", "AdamW", "NAdam", "RMSprop"):
-            stack.enter_context(mock.patch.object(torch.optim, name, late(getattr(torch.optim, name))))
+    with mock.patch.object(uncompiled, "uncompiled", lambda kind, find=uncompiled.uncompiled: late(find(kind))):
         yield
 
 

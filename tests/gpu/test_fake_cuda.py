@@ -58,6 +58,8 @@ def test_networks(net: str) -> None:
         ({"optimizer": "rmsprop"}, {}),
         ({"precision": "bfloat16"}, {"plain": True}),
         ({"checkpoint_activations": "blocks"}, {}),
+        ({"precision": "tf32"}, {}),
+        ({"precision": "float16"}, {}),
         ({"last_batch": "keep"}, {"augment": "none"}),
         ({"clip_norm": 1.0}, {"augment": "flip"}),
         ({"accumulate": 2}, {"augment": "crop"}),
