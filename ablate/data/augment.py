@@ -106,6 +106,37 @@ def augment(
     return batch.pixels()
 
 
+def augment_boxes(targets: Tensor, augmentation: Augment, draws: Sequence[Tensor], side: int) -> Tensor:
+    """The targets of images that augment() has augmented with the same draws.
+
+    Args:
+        targets: float32 (B, 1 + M, 7), as in annotations.py.
+        augmentation: The name of a list in NAMED, or steps; each can move boxes.
+        draws: The draws of each step for these B images.
+        side: Of the images, in pixels.
+    """
+    for step, drawn in zip(steps_of(augmentation), draws):
+        assert isinstance(step, Step)
+        move = AUGMENTATIONS[step.name].boxes
+        assert move is not None, f"{step.name} moves no boxes"
+        targets = move(targets, drawn.to(targets.device), side)
+    return targets
+
+
+def augment_with_boxes(image: Any, target: Any, augmentation: Augment) -> tuple[Tensor, Tensor]:
+    """(a streamed image uint8 (H, W, C) after its steps, its target); it draws from torch's default generator.
+
+    Args:
+        image: uint8 (H, W, C), square.
+        target: float32 (1 + M, 7).
+        augmentation: The name of a list in NAMED, or steps; each can move boxes.
+    """
+    pixels, targets, side = torch.from_numpy(np.array(image))[None], torch.from_numpy(np.array(target))[None], len(image)
+    draws = draw(augmentation, 1, side, torch.default_generator)
+    made = augment(pixels, torch.zeros(1, dtype=torch.int64), augmentation, draws, fit(augmentation, None))
+    return made[0], augment_boxes(targets, augmentation, draws, side)[0]
+
+
 def augmented_type(augmentation: Augment, images: Tensor) -> torch.dtype:
     """The type of the images that augment() returns: theirs, or float32 after a crop with the padding "mean".
 

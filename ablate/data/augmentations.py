@@ -62,6 +62,8 @@ class Augmentation(Kind):
             the step itself changes the image; a step that moves pixels is not possible.
         usual_streamed: Whether `streamed` only has the usual settings.
         crops: Whether `streamed` also scales the image to its size.
+        boxes: (targets (B, 1 + M, 7) as in annotations.py, draws of these images, side in pixels) -> the targets after this
+            step; None: it is not possible for images with boxes.
         explained: What the step does, for the documentation.
     """
 
@@ -78,6 +80,7 @@ class Augmentation(Kind):
     streamed: Callable[[int, Settings], Any] | None = None
     usual_streamed: bool = False
     crops: bool = False
+    boxes: Callable[[Tensor, Tensor, int], Tensor] | None = None
     explained: str = ""
 
 
@@ -143,6 +146,20 @@ def _flip(index: Index, flips: Tensor, settings: Settings) -> Index:
     import torch
 
     return Index(index.rows, torch.where(flips[:, None], index.columns.flip(1), index.columns))
+
+
+def _flip_boxes(targets: Tensor, flips: Tensor, side: int) -> Tensor:
+    """The targets with the boxes of flipped images where their pixels are."""
+    import torch
+
+    flipped = targets.clone()
+    flipped[:, 1:, 0], flipped[:, 1:, 2] = side - targets[:, 1:, 2], side - targets[:, 1:, 0]
+    return torch.where(flips[:, None, None], flipped, targets)
+
+
+def _unmoved(targets: Tensor, draws: Tensor, side: int) -> Tensor:
+    """The targets as they are, for a step that moves no pixels."""
+    return targets
 
 
 def _check_increasing(settings: Settings) -> str:
@@ -233,6 +250,7 @@ AUGMENTATIONS = Registry(
         words="flips",
         draw=_draw_flip,
         move=_flip,
+        boxes=_flip_boxes,
         streamed=lambda side, settings: _transforms().RandomHorizontalFlip(),
         explained="left and right exchanged in half of the images",
     ),
@@ -297,6 +315,7 @@ AUGMENTATIONS = Registry(
         prepared=True,
         colors=True,
         streamed=lambda side, settings: _transforms().ColorJitter(**settings),
+        boxes=_unmoved,
         explained="brightness, contrast, saturation and hue changed in a random order",
     ),
     Augmentation(
@@ -312,6 +331,7 @@ AUGMENTATIONS = Registry(
         short=("std",),
         colors=True,
         channels=(3,),
+        boxes=_unmoved,
         explained="noise along the principal components of the training images' colors",
     ),
     Augmentation(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.data.annotations import CLASS
 from ablate.data.sources import Labels
 from ablate.errors import DataError
 
@@ -33,7 +34,7 @@ def check_labels(
     """Check that labels are as a study declares them.
 
     Args:
-        train: Labels of the training images, int64 (N,).
+        train: Labels of the training images, int64 (N,); of images with boxes their targets.
         test: Labels of the test images, int64 (M,); None if the test images are not used.
         classes: Number of classes.
         train_size: Number of training images to use; None for all.
@@ -45,6 +46,11 @@ def check_labels(
     for what, labels, size in (("train_size", train, train_size), ("test_size", test, test_size)):
         if labels is not None and size is not None and size > len(labels):
             raise DataError(f"data.{what}: found {size}; there are {len(labels)} images")
+    if train.ndim > 1:
+        most = max(int(labels[:, 1:, CLASS].max(initial=-1)) for labels in (train, train if test is None else test))
+        if most >= classes:
+            raise DataError(f"data.classes: the study says {classes}; the annotations have more")
+        return
     names = len(np.unique(train))
     if train.min() == 1 and train.max() == names:
         raise DataError(f"labels: found 1 to {names}; allowed: whole numbers from 0")

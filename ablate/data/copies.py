@@ -118,7 +118,7 @@ def can_be_copied(name: str) -> bool:
     Args:
         name: Of the data set.
     """
-    return name in DATA_SETS and DATA_SETS[name].title is not None
+    return name in DATA_SETS and DATA_SETS[name].title is not None and DATA_SETS[name].task == DATA_SETS[FOLDER].task
 
 
 def _read_copy(text: str) -> Copy:

@@ -42,6 +42,7 @@ class DataSet:
         measures: Of a trial on these images, besides the error; names in the table of measures.
         published: Whether published tables can have a column of it, and a copy can replace it.
         imagenet_names: Whether a network's name that two families share means the one for ImageNet.
+        task: What its labels are for; a name of the table of tasks.
         explained: Where the images are, below `root`, for the documentation.
     """
 
@@ -61,6 +62,7 @@ class DataSet:
     measures: tuple[str, ...] = ()
     published: bool = True
     imagenet_names: bool = False
+    task: str = "classification"
     explained: str = ""
 
     @property
@@ -161,6 +163,12 @@ def _parquet(options: ReadOptions) -> Source:
     from ablate.data.parquet import parquet
 
     return parquet(options)
+
+
+def _coco(options: ReadOptions) -> Source:
+    from ablate.data.annotations import coco
+
+    return coco(options)
 
 
 EMNIST = {  # split -> (title, classes, (training images, test images))
@@ -349,6 +357,31 @@ DATA_SETS = Registry(
         explained="train*.parquet, test*.parquet, validation*.parquet; needs pyarrow",
         options=("resize", "split", "columns", "sizes"),
         published=False,
+    ),
+    DataSet(
+        name="coco",
+        title="COCO",
+        classes=80,
+        image_size=800,
+        augment="flip",
+        images=(117_266, 5_000),  # 118,287 training images, of which 1,021 have no box
+        source=_coco,
+        options=("stream",),
+        streamed=True,
+        resizable=True,
+        imagenet_names=True,
+        task="detection",
+        explained="annotations/instances_{train,val}2017.json, train2017/*, val2017/*; decoded when needed",
+    ),
+    DataSet(
+        name="coco_folder",
+        augment="flip",
+        source=_coco,
+        options=("stream",),
+        published=False,
+        resizable=True,
+        task="detection",
+        explained="train.json, train/*, and val.json, val/* or test.json, test/*: boxes in COCO's format",
     ),
     DataSet(
         name="python",

@@ -30,7 +30,7 @@ class Listing(NamedTuple):
         names: Paths below folder, bytes (N,).
         sizes: Of the files in bytes, int64 (N,).
         changed: Modification times of the files in nanoseconds, int64 (N,); no digest includes them.
-        labels: Indices into classes, int64 (N,).
+        labels: Indices into classes, int64 (N,); of images with boxes their targets, see annotations.py.
         classes: Names of the classes, sorted.
         counts: The number of files read and skipped, by class.
     """
@@ -131,6 +131,9 @@ def list_files(name: str, source: Source, root: Path, options: ReadOptions = NOT
     Raises:
         DataError: Images are missing, or the two parts have different classes.
     """
+    if source.listed:
+        files = ImageFiles(source.listed(root, "train"), source.listed(root, "test"))
+        return files, _digest(*files)
     assert source.parts is not None, f"{name}: an image has no file of its own"
     if options.split:
         (whole,) = (list_part(part, root, name) for part in source.parts(root, ("all",)))
@@ -163,6 +166,9 @@ def list_training_files(
     if options.split and part == "train":
         files, digest = list_files(name, source, root, options)
         return files.train, digest
+    if source.listed:
+        listed: Listing = source.listed(root, part)
+        return listed, _digest(listed)
     assert source.parts is not None, f"{name}: an image has no file of its own"
     listed = list_part(source.parts(root, (part,))[0], root, name)
     return listed, _digest(listed)
@@ -174,4 +180,6 @@ def _digest(*parts: Listing) -> str:
     for part in parts:
         for name, size in zip(part.names.tolist(), part.sizes.tolist()):
             listing.update(b"%s/%s\0%d\n" % (os.fsencode(part.folder.name), name, size))
+        if part.labels.ndim > 1:  # boxes are in no name
+            listing.update(np.ascontiguousarray(part.labels).data)
     return listing.hexdigest()[:16]

@@ -23,6 +23,8 @@ class Images(NamedTuple):
         train_labels: int64 (N,).
         test_images: uint8 (M, H, W, C).
         test_labels: int64 (M,).
+
+    Images with boxes have targets in place of labels; see annotations.py.
     """
 
     train_images: np.ndarray[Any, Any]
@@ -78,6 +80,8 @@ class Source(NamedTuple):
         labels: (root, training_only) -> the labels of all training and all test images, or of the former; None if all
             images are decoded, whatever a study uses.
         facts: (root) -> what the images say of themselves, at a small cost; None where the table of data sets says all.
+        listed: (root, name of a part) -> its images with boxes, to be streamed; None: images are in `parts`.
+        notes: (root, names of parts) -> counts of their annotations, for records; None for images without boxes.
     """
 
     whole: Reading[Images]
@@ -88,6 +92,8 @@ class Source(NamedTuple):
     parts: Callable[[Path, Sequence[str]], list[Part]] | None = None
     labels: Callable[[Path, bool], tuple[Labels, ...]] | None = None
     facts: Callable[[Path], Facts] | None = None
+    listed: Callable[[Path, str], Any] | None = None
+    notes: Callable[[Path, Sequence[str]], dict[str, dict[str, int]]] | None = None
 
 
 def stratified(labels: Labels, size: int, seed: int = 0) -> Labels:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from ablate.data.augment import transforms
+from ablate.data.annotations import decode_image, in_square
+from ablate.data.augment import augment_with_boxes, transforms
 from ablate.data.augmentation_lists import Augment
 from ablate.data.decoding import open_image
 from ablate.data.listing import Listing
@@ -55,6 +56,8 @@ def take_files(files: Listing, image_size: int, device: torch.device) -> Streame
         image_size: Height and width in pixels after cropping.
         device: That batches are sent to.
     """
+    if files.labels.ndim > 1:
+        files = files._replace(labels=in_square(files.labels, image_size))
     return Streamed(files, torch.from_numpy(files.labels), image_size, device)
 
 
@@ -185,7 +188,9 @@ class Decoded(Dataset[Union[Batch, DataError]]):
     def __init__(self, files: Listing, size: int, augment: Augment) -> None:
         from torchvision.transforms import Compose
 
-        self.files, self.transform = files, Compose(transforms(augment, size))
+        self.files, self.size, self.augment = files, size, augment
+        self.boxes = files.labels.ndim > 1
+        self.transform = None if self.boxes else Compose(transforms(augment, size))
 
     def __getitem__(self, item: tuple[int, int]) -> Batch | DataError:
         index, seed = item
@@ -196,12 +201,14 @@ class Decoded(Dataset[Union[Batch, DataError]]):
                 return DataError(f"{path}: {found.st_size:,} bytes, it had {listed:,} when the run began; {AGAIN}")
             if found.st_mtime_ns != self.files.changed[index]:
                 return DataError(f"{path}: changed since the run began; {AGAIN}")
-            image = open_image(path)
+            image = decode_image(path, self.files.labels[index], self.size) if self.boxes else open_image(path)
         except (OSError, DataError) as error:
             reason = str(error) if isinstance(error, DataError) else f"{path}: cannot be read as an image: {error}"
             return DataError(f"{reason}; {AGAIN}")
         with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's global generator
             torch.default_generator.manual_seed(seed)
+            if self.transform is None:
+                return augment_with_boxes(image, self.files.labels[index], self.augment)
             image = self.transform(image)
         return torch.from_numpy(np.array(image)), torch.tensor(self.files.labels[index])
 

@@ -41,6 +41,8 @@ class Measure:
         of_all: (logits float32 (N, classes), labels int64 (N,)) of all images of a test, on the CPU -> the measure; without
             `total`.
         goal: "minimize": a low value is good.
+        task: What it is a measure of; a name of the table of tasks. For detection the logits are detections, float32
+            (N, D, 6), and the labels targets, see average_precision.py.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Measure:
     value: Callable[[float, int], float] | None = None
     of_all: Callable[[Tensor, Tensor], float] | None = None
     goal: Literal["minimize", "maximize"] = "minimize"
+    task: str = "classification"
 
     @property
     def title(self) -> str:
@@ -178,6 +181,18 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
 
 ERROR = Measure(name="error", words="error", unit="%", total=count_errors, value=percentage)
 
+
+def _average_precision(name: str, words: str) -> Measure:
+    """A measure of detections."""
+
+    def of_all(detections: Tensor, targets: Tensor) -> float:
+        from ablate.kinds.average_precision import average_precisions
+
+        return average_precisions(detections.numpy(), targets.numpy())[name]
+
+    return Measure(name=name, words=words, unit="%", of_all=of_all, goal="maximize", task="detection")
+
+
 MEASURES = Registry(
     "ablate.measures",
     Measure,
@@ -196,6 +211,12 @@ MEASURES = Registry(
     Measure(name="class_error", words="largest error of a class", unit="%", of_all=class_error),
     Measure(name="nll", words="negative log-likelihood", unit="nats", total=sum_log_likelihood, value=mean),
     Measure(name="ece", words="expected calibration error", unit="%", of_all=calibration_error),
+    _average_precision("AP", "AP"),
+    _average_precision("AP50", "AP at IoU 0.5"),
+    _average_precision("AP75", "AP at IoU 0.75"),
+    _average_precision("AP_small", "AP of small objects"),
+    _average_precision("AP_medium", "AP of medium objects"),
+    _average_precision("AP_large", "AP of large objects"),
 )
 
 
@@ -217,6 +238,15 @@ class OwnMeasure:
 
 
 OFFERED = ("logits", "labels")  # the parameters of a measure of the user's own
+
+
+def measures_of(task: str) -> list[str]:
+    """The names of the measures of a task, in the order of the table.
+
+    Args:
+        task: A name of the table of tasks.
+    """
+    return [name for name, entry in MEASURES.items() if entry.task == task]
 
 
 def find_measure(measure: str | OwnMeasure) -> Measure:

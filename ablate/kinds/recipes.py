@@ -93,6 +93,24 @@ FB_AUGMENT = [
     "flip",
 ]
 
+# Source: torchvision's references/detection: SGD of 16 images a step, the rate rising over the first 1000 steps; and the
+# "1x" schedule of Detectron, 12 epochs with drops after 8 and 11. 0.0114 of 12 epochs of COCO are 1000 steps.
+DETECTION_1X: dict[str, Any] = {
+    **WRN_CIFAR,
+    "init": "ones",
+    "lr": 0.02,
+    "lr_batch_size": 16,
+    "nesterov": False,
+    "weight_decay": 1e-4,
+    "batch_size": 16,
+    "epochs": 12,
+    "milestones": (8.5 / 12, 11.5 / 12),
+    "drop": 0.1,
+    "momentum_at_drop": "keep",
+    "warmup": 0.0114,
+    "per": "step",
+}
+
 CIFAR_FAST: dict[str, Any] = {  # for a few minutes on two cores
     **WRN_CIFAR,
     "init": "ones",
@@ -178,6 +196,9 @@ RECIPES = Registry(
         {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep", "init": "ones"},
         "wrn_cifar with Adam",
         words="WRN with Adam",
+    ),
+    NamedRecipe(
+        "detection_1x", DETECTION_1X, "detection in 12 epochs, as in torchvision's references", words="detection 1x"
     ),
     NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes", words="fast CIFAR"),
     NamedRecipe(

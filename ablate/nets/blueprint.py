@@ -190,6 +190,38 @@ class Repeat:
     times: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Layers with one set of weights that are applied to several inputs, such as the head of each level of a pyramid.
+
+    Args:
+        name: Of these layers.
+        layers: In order.
+        inputs: (shape of an input, how many inputs have it), for one image.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[tuple[Shape, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """The layers of an object detector after the features of several sections; see detection.py.
+
+    Args:
+        classes: Number of classes, without the background.
+        sources: (section, shape of its output) of the features, from fine to coarse.
+        parts: Its layers.
+        settings: (name, value) of the settings that it is built with.
+    """
+
+    classes: int
+    sources: tuple[tuple[str, Shape], ...]
+    parts: tuple[Shared, ...]
+    settings: tuple[tuple[str, Any], ...]
+
+
 Layer = Union[
     Conv,
     BatchNorm,
@@ -203,6 +235,7 @@ Layer = Union[
     Residual,
     Custom,
     Repeat,
+    Detector,
 ]
 
 

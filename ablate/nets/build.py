@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.custom import CustomModule, make_module
+from ablate.nets.detector import DetectionNetwork, DetectorModule
 from ablate.nets.initialization import BATCH_NORM_INITS, CONVOLUTION_INITS
 from ablate.own_code import seeded_draws
 
@@ -202,7 +203,7 @@ def build(
     convolution: str = "fan_in",
     batch_norm_weight: str = "ones",
 ) -> nn.Sequential:
-    """The module of a blueprint on the CPU; it maps images (N, C, H, W) to logits (N, classes).
+    """The module of a blueprint on the CPU; it maps images (N, C, H, W) to logits (N, classes), or is a DetectionNetwork.
 
     A user-defined module keeps its own initialization, for which the global generators of Python, NumPy and torch are
     seeded with the generator's initial seed.
@@ -224,7 +225,8 @@ def build(
 def _build(
     blueprint: bp.Blueprint, generator: torch.Generator | None, convolution: str, batch_norm_weight: str
 ) -> nn.Sequential:
-    network = nn.Sequential()
+    detects = isinstance(blueprint.sections[-1].layers[-1], bp.Detector)
+    network = DetectionNetwork() if detects else nn.Sequential()
     for section in blueprint.sections:
         network.add_module(section.name, _sequence(section.layers))
     initialize(network, generator, convolution, batch_norm_weight)
@@ -237,7 +239,7 @@ def initialize(
     convolution: str = "fan_in",
     batch_norm_weight: str = "ones",
 ) -> None:
-    """Draw all weights, in the order of the modules, except those of user-defined modules.
+    """Draw all weights, in the order of the modules, except those of user-defined modules and of a detector.
 
     Batch norm is drawn after all else, so that its rule changes no other weight.
 
@@ -268,9 +270,9 @@ def initialize(
 
 
 def _own(network: nn.Module) -> Iterator[nn.Module]:
-    """The modules that have weights of their own, in order, without user-defined modules."""
+    """The modules that have weights of their own, in order, without user-defined modules and detector."""
     for module in network.children():
-        if not isinstance(module, CustomModule):
+        if not isinstance(module, (CustomModule, DetectorModule)):
             yield module
             yield from _own(module)
 
@@ -341,6 +343,8 @@ def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
             yield Residual(layer)
         case bp.Custom():
             yield make_module(layer)
+        case bp.Detector():
+            yield DetectorModule(layer)
         case bp.Repeat(repeated, times):
             for _ in range(times):
                 yield from _modules(repeated)

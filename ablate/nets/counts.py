@@ -20,6 +20,7 @@ from ablate.nets.blueprint import (
     Blueprint,
     Conv,
     Custom,
+    Detector,
     Dropout,
     GlobalPool,
     GroupNorm,
@@ -326,6 +327,18 @@ def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
     return Counts(*found), State(shape)
 
 
+@lru_cache(maxsize=4096)
+def _detector(layer: Detector, state: State) -> tuple[Counts, State]:
+    """The weights of each part once, everything else once for each input."""
+    found = NOTHING
+    for part in layer.parts:
+        for i, (shape, times) in enumerate(part.inputs):
+            counts = _count_sequence(part.layers, State(shape))[0].times(times)
+            one = counts.parameters // times if not i else 0
+            found += counts._replace(parameters=one, layers=counts.layers // times if not i else 0)
+    return found, State((layer.classes, 1, 1))
+
+
 _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
     Conv: _conv,
     BatchNorm: _norm,
@@ -339,6 +352,7 @@ _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
     Residual: _residual,
     Custom: _custom,
     Repeat: _repeat,
+    Detector: _detector,
 }
 
 

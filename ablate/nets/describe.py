@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.nets.architecture import Architecture, DepthRule
-from ablate.nets.blueprint import Conv, Custom, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
+from ablate.nets.blueprint import Conv, Custom, Detector, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
 from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import FAMILIES, IMAGENET, axes_of, blueprint, find_family
 from ablate.nets.notation import depth_of, format_architecture, remark
@@ -99,6 +99,8 @@ def _inside(layer: Layer) -> str:
             return f"linear, {width}"
         case Custom(python, width):
             return f"{python}, {width}"
+        case Detector(classes):
+            return f"detector, {classes}"
         case Residual():
             convs = (replace(inner, stride=1) if isinstance(inner, Conv) else inner for inner in layer.branch)
             return "; ".join(filter(None, map(_inside, convs)))

@@ -6,10 +6,10 @@ A package adds a family by an entry point in the group `ablate.families` that na
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from ablate.errors import NotationError, allowed
 from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
@@ -123,37 +123,61 @@ def task_of(
     return classes or usual, (channels, image_size or size, image_size or size)
 
 
+class Head(NamedTuple):
+    """What a task other than classification puts in place of a classifier's last layers.
+
+    Args:
+        make: (blueprint of the classifier, classes, settings) -> the blueprint of the task's network; it raises
+            NotationError for a network that it cannot use.
+        settings: (name, value) of each setting.
+    """
+
+    make: Callable[[Blueprint, int, Mapping[str, Any]], Blueprint]
+    settings: tuple[tuple[str, Any], ...]
+
+
 @lru_cache(maxsize=4096)
-def blueprint(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+def blueprint(
+    architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32), head: Optional[Head] = None
+) -> Blueprint:
     """The blueprint of a network.
 
     Args:
         architecture: The network.
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
+        head: Of the task; None: a classifier.
 
     Raises:
-        NotationError: There is no such family.
+        NotationError: There is no such family, or the task cannot use the network.
     """
-    return find_family(architecture.family).blueprint(architecture, classes, input_shape)
+    network = find_family(architecture.family).blueprint(architecture, classes, input_shape)
+    return head.make(network, classes, dict(head.settings)) if head else network
 
 
-def count_network(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Counts:
+def count_network(
+    architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32), head: Optional[Head] = None
+) -> Counts:
     """Exact totals of a network.
 
     Args:
         architecture: The network.
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
+        head: Of the task; None: a classifier.
 
     Raises:
-        NotationError: Images are too small for the network, or a user-defined module cannot be used.
+        NotationError: Images are too small for the network, or a user-defined module or the task cannot be used.
     """
-    return counts_along(architecture, "N", classes, input_shape)(architecture.N)
+    return counts_along(architecture, "N", classes, input_shape, head)(architecture.N)
 
 
 def counts_along(
-    architecture: Architecture, axis: str, classes: int = 10, input_shape: Shape = (3, 32, 32)
+    architecture: Architecture,
+    axis: str,
+    classes: int = 10,
+    input_shape: Shape = (3, 32, 32),
+    head: Optional[Head] = None,
 ) -> Callable[[Any], Counts]:
     """A function from a value of one axis to the totals of the network with this value. It raises NotationError.
 
@@ -164,14 +188,15 @@ def counts_along(
         axis: Name of the axis, such as "N" or "k".
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
+        head: Of the task; None: a classifier.
     """
     n = architecture.N
     if not (isinstance(n, int) and find_family(architecture.family).groups):
-        return lambda value: _count(architecture.with_axis(axis, value), classes, input_shape)
+        return lambda value: _count(architecture.with_axis(axis, value), classes, input_shape, head)
     along_k = axis == "N"  # the depth is an argument of LinearCounts.at(), so any other axis can be the key
     i = _COSTLY.index("k" if along_k else axis)
     values = _costly(architecture)
-    by_value = _by_value(values[:i], values[i + 1 :], architecture.dropout > 0, classes, input_shape)
+    by_value = _by_value(values[:i], values[i + 1 :], architecture.dropout > 0, classes, input_shape, head)
     return by_value[values[i]].at if along_k else lambda value: by_value[value].at(n)
 
 
@@ -200,14 +225,13 @@ class _ByValue(dict[Any, LinearCounts]):
     def __missing__(self, value: Any) -> LinearCounts:
         axes = dict(zip(_COSTLY, (*self.before, value, *self.after)))
         architecture = Architecture(3, **axes, dropout=0.5 if self.drops else 0.0)
-        blueprint = find_family(architecture.family).blueprint(architecture, *self.task)
-        return self.setdefault(value, count_linearly(blueprint))
+        return self.setdefault(value, count_linearly(blueprint(architecture, *self.task)))
 
 
 _by_value = lru_cache(maxsize=65536)(_ByValue)
 
 
 @lru_cache(maxsize=65536)
-def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Counts:
+def _count(architecture: Architecture, classes: int, input_shape: Shape, head: Optional[Head]) -> Counts:
     """The counts of a network, cached."""
-    return count(blueprint(architecture, classes, input_shape))
+    return count(blueprint(architecture, classes, input_shape, head))

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ablate.errors import DataError
 from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import Shape
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
@@ -32,6 +33,7 @@ from ablate.nets.torch7 import modules_with_weights, read_torch7
 PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
 INSIDE = ("average", "state_dict", "model", "network")  # keys of a file that may hold the weights, the best first
 TORCH7 = ".t7"
+IMAGENET_CLASSES = 1000  # of a file of Torch7
 OWN_DEPTH = 3  # names before those of a user-defined network's own tensors
 OPTIONAL = ".num_batches_tracked"  # missing in older files, and without effect on the output
 
@@ -188,6 +190,27 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
         raise DataError(f"weights {path} for {format_architecture(architecture)}: {problems[0]}{more}")
     state = {key: found.get(names[key], tensor) for key, tensor in wanted.items()}
     return Weights(state, whose if is_public else "ablate", len(found), parameters)
+
+
+def load_body(path: Path, architecture: Architecture, input_shape: Shape, network: nn.Module) -> None:
+    """Put the weights of a classifier into a network of another task that has the same layers up to its head.
+
+    Args:
+        path: A file of the classifier, with any number of classes, as for fit_weights().
+        architecture: The network.
+        input_shape: (channels, height, width) of an image.
+        network: Of the other task; is changed in place.
+
+    Raises:
+        DataError: The file cannot be read, or is of another network.
+    """
+    found = {} if path.suffix == TORCH7 else read_weights(path)
+    outputs = [len(tensor) for name, tensor in found.items() if tensor.ndim == 2 and name.endswith("weight")]
+    with torch.device("meta"):
+        classifier = build(blueprint(architecture, outputs[-1] if outputs else IMAGENET_CLASSES, input_shape))
+    state, own = fit_weights(path, architecture, classifier).state, network.state_dict()
+    head = next(name for name, module in reversed([*classifier.named_modules()]) if isinstance(module, nn.Linear))
+    network.load_state_dict({**own, **{name: state[name] for name in state if not name.startswith(f"{head}.")}})
 
 
 def _in_order(path: Path, architecture: Architecture, network: nn.Module) -> dict[str, Tensor]:

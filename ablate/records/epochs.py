@@ -54,7 +54,8 @@ def measured_on(directory: Path) -> str:
     return VALIDATION if held_out else TEST
 
 
-_NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for kind in (TEST, VALIDATION)}
+_EVERY_TASK = [name for name in EPOCH_FIELDS if not name.endswith("_error")]  # errors are of classification alone
+_NEEDED = {kind: frozenset(renamed(dict.fromkeys(_EVERY_TASK), TEST, kind)) for kind in (TEST, VALIDATION)}
 _NEEDED[OWN] = frozenset(("epoch", "seconds"))
 
 

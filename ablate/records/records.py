@@ -170,7 +170,7 @@ class Record:
     @property
     def _decisive(self) -> tuple[str, ...]:
         """The measures in the result that are those of the last epoch."""
-        return ("test_error",) if self.split else tuple(self.measures)
+        return ("test_error", "test_loss") if self.split else tuple(self.measures)
 
     @property
     def measures(self) -> dict[str, Any]:

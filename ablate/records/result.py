@@ -22,6 +22,7 @@ from ablate.errors import UNPRINTABLE
 TEST, VALIDATION = "test_", "validation_"  # prefixes of measured fields, by the images that were evaluated
 FINAL = "final_test_"  # in a record that is read, of a trial that holds out images: its one evaluation of the test images
 CODE = "measure_code"  # digests of the user's own measures that were taken after each epoch, by name
+CLASSIFICATION = "classification"  # the task of a record that names none
 OWN = ""  # a program's trial: its measures have names of their own, which are the same everywhere
 
 
@@ -92,7 +93,8 @@ class Result(BaseModel):
 
     Args:
         status: "completed" or "diverged".
-        test_error: At the last epoch; required of a completed trial.
+        task: What the network is trained for.
+        test_error: At the last epoch; required of a completed trial of classification.
         test_loss: At the last epoch.
         train_error: At the last epoch.
         train_loss: At the last epoch.
@@ -117,6 +119,7 @@ class Result(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     status: Literal["completed", "diverged"]
+    task: Text = CLASSIFICATION
     test_error: Annotated[Any, Field(validate_default=True)] = None
     test_loss: float | None = None
     train_error: float | None = None
@@ -152,7 +155,9 @@ class Result(BaseModel):
     @field_validator("test_error", mode="after")
     @classmethod
     def _percentage(cls, error: Any, info: ValidationInfo) -> Any:
-        """Check that a completed trial has a test error from 0 to 100."""
+        """Check that a completed trial of classification has a test error from 0 to 100."""
+        if error is None and info.data.get("task") != CLASSIFICATION:
+            return None
         if info.data.get("status") == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
             raise ValueError("a percentage")
         return error

@@ -35,7 +35,7 @@ def measured(record: Record, data: Data) -> Record:
     measures = data.measures
     if not measures and not data.also_test:
         return record
-    images = {TEST: record.split, **({FINAL: "test"} if f"{FINAL}error" in record.result else {})}
+    images = {TEST: record.split, **({FINAL: "test"} if _final(data) in record.result else {})}
     result = dict(record.result)
     for prefix, name in images.items():
         result |= _more(record, data, measures, prefix, name)
@@ -54,11 +54,16 @@ def unmeasured(record: Record, data: Data) -> list[str]:
     Raises:
         AblateError: As measured().
     """
-    prefixes = [TEST, *([FINAL] if f"{FINAL}error" in record.result else [])]
+    prefixes = [TEST, *([FINAL] if _final(data) in record.result else [])]
     wanted = [f"{prefix}{name_of(one)}" for prefix in prefixes for one in data.measures]
     wanted += [f"{extra.column}_{name_of(one)}" for extra in data.also_test for one in (ERROR.name, *data.measures)]
     known = measured(record, data).result if wanted else {}
     return [column for column in wanted if column not in known]
+
+
+def _final(data: Data) -> str:
+    """A column that every trial has whose test images were evaluated once."""
+    return f"{FINAL}{data.task.entry.measures[0].name}"
 
 
 def _more(record: Record, data: Data, measures: Sequence[str | OwnMeasure], prefix: str, images: str) -> dict[str, Any]:

@@ -119,13 +119,14 @@ def _fold(trial: Trial) -> Row:
 
 def _measured(summary: Summary, result: Row) -> Row:
     """The columns of a result. Those of held-out images begin with validation_, those of the one evaluation with test_."""
-    more = [one.name for one in summary.more_measures if one in summary.measures or one.name == ERROR.name]
+    usual = [one.name for one in summary.variant.data.task.entry.measures]
+    more = [one.name for one in summary.more_measures if one in summary.measures or one.name in usual]
     columns = [*_RESULT_COLUMNS, *(f"{TEST}{name}" for name in more if summary.decision.split)]
     asked = [ERROR.name, *map(name_of, summary.variant.data.measures)]
     columns += [f"{extra.column}_{name}" for extra in summary.variant.data.also_test for name in asked]
     if summary.decision.split != "validation":
         return {key: result.get(key) for key in columns}
-    tested = dict.fromkeys((ERROR.name, summary.decision.measure, *more))
+    tested = dict.fromkeys((usual[0], summary.decision.measure, *more))
     columns += [f"{FINAL}{name}" for name in (*tested, *_FINAL)]
     return renamed({key: result.get(key) for key in columns}, TEST, VALIDATION)
 

@@ -152,11 +152,16 @@ class Summary(Seeds[Trial]):
     @property
     def more_measures(self) -> list[ShownMeasure]:
         """The measures that are shown besides the one that the study decides by."""
-        error = [ShownMeasure(ERROR.name, ERROR.words, ERROR.unit, ERROR.goal)]
+        usual = [ShownMeasure(one.name, one.words, one.unit, one.goal) for one in self.variant.data.task.entry.measures]
         known = {measure.name for measure in self.measures}
         of_data = (MEASURES[name] for name in self.variant.data.data_set.measures if name not in known)
         more = (ShownMeasure(measure.name, measure.words, measure.unit, measure.goal) for measure in of_data)
-        return [one for one in (*error, *more, *self.measures) if one.name != self.decision.measure]
+        return [one for one in (*usual, *more, *self.measures) if one.name != self.decision.measure]
+
+    @property
+    def _of_task(self) -> list[str]:
+        """The names of the measures that every trial of the task has."""
+        return [one.name for one in self.variant.data.task.entry.measures]
 
     def median_on(self, extra: ExtraTest, measure: str, worst: float = math.inf) -> float | None:
         """The median of a measure of further test images over the seeds that were evaluated on them; None without any.
@@ -193,9 +198,9 @@ class Summary(Seeds[Trial]):
         more = {
             f"median_{split}_{one.name}": finite(self.median_of(one.name, one.worst))
             for one in self.more_measures
-            if split and (one in self.measures or one.name == ERROR.name)
+            if split and (one in self.measures or one.name in self._of_task)
         }
-        by_error = {ERROR.name: math.inf, by.once or by.measure: by.worst}
+        by_error = {self._of_task[0]: math.inf, by.once or by.measure: by.worst}
         also = {
             f"median_{extra.column}_{name}": finite(self.median_on(extra, name, worst))
             for extra in self.variant.data.also_test

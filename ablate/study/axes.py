@@ -13,7 +13,7 @@ from ablate.errors import StudyError, describe
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
 from ablate.nets.blueprint import Shape
 from ablate.nets.counts import Counts
-from ablate.nets.families import PYTHON, count_network, counts_along, find_family
+from ablate.nets.families import PYTHON, Head, count_network, counts_along, find_family
 from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
@@ -71,29 +71,29 @@ class Networks(dict[tuple[Any, ...], Network]):
             BudgetError: The network does not have an axis that is to be solved.
         """
         asked = [each for each in axes.items() if not each[0].startswith(BESIDE)]
-        budget, shape = self.study.budget, data.input_shape
+        budget, asked_for = self.study.budget, data.asked
         weighed = recipe if budget and budget.measure == "activation_memory" else None  # other measures do not depend on it
-        key = repr(asked), rule, data.classes, shape, weighed  # repr, because 1 == 1.0 == True
+        key = repr(asked), rule, asked_for, weighed  # repr, because 1 == 1.0 == True
         if key not in self:
-            self[key] = self._made(axes, rule, data.classes, shape, weighed)
+            self[key] = self._made(axes, rule, asked_for, weighed)
         return self[key]
 
     def _made(
-        self, axes: dict[str, Any], rule: DepthRule, classes: int, input_shape: Shape, weighed: Recipe | None
+        self, axes: dict[str, Any], rule: DepthRule, asked: tuple[int, Shape, Head | None], weighed: Recipe | None
     ) -> Network:
         """Build the network of some axes; see of()."""
         shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
         naming, budget, result, miss = Naming(rule, shown, for_imagenet(self.study)), self.study.budget, None, ""
 
         def along(architecture: Architecture, axis: str) -> Callable[[Any], Counts]:
-            return counts_along(architecture, axis, classes, input_shape)
+            return counts_along(architecture, axis, *asked)
 
         architecture, written = architecture_of(self.study, axes, rule, shown)
         if budget is None:
-            counts = count_network(architecture, classes, input_shape)
+            counts = count_network(architecture, *asked)
         else:
             cost = partial(activation_memory, recipe=weighed) if weighed else attrgetter(budget.measure)
-            known = self.solved.setdefault((classes, input_shape, weighed), {})
+            known = self.solved.setdefault((asked, weighed), {})
             if not written and any(axis.startswith("args.") for axis in budget.solve):
                 written = naming.of(architecture)
             architecture, counts, result, miss = solve_budget(architecture, budget, along, cost, naming, known)

@@ -39,7 +39,7 @@ def trial_counts(trial: Trial) -> Counts:
     Args:
         trial: The training.
     """
-    return count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
+    return count_network(trial.architecture, *trial.data.asked)
 
 
 def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:

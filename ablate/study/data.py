@@ -9,12 +9,14 @@ from pydantic import AfterValidator, Field
 from ablate.data.augmentation_lists import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
-from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure, name_of
+from ablate.kinds.measures import Measure, OwnMeasure, find_measure, name_of
 from ablate.nets.blueprint import Shape
+from ablate.nets.families import Head
 from ablate.own_code import OwnCode
 from ablate.study.extra_test import ExtraTest
 from ablate.study.frozen import Frozen
 from ablate.study.keep import Keep
+from ablate.study.tasks import CLASSIFICATION, ChosenTask
 
 
 class HeldOut(Frozen):
@@ -126,6 +128,7 @@ class Data(Frozen):
             sets it.
         also_test: Further sets of test images, evaluated once after the last epoch. A study's `also_test` sets them.
         keep: What trials keep of their last epoch. A study's `keep` sets it.
+        task: What networks are trained for. A study's `task` sets it.
     """
 
     name: str
@@ -171,6 +174,7 @@ class Data(Frozen):
     decide_by: str = ""
     also_test: tuple[ExtraTest, ...] = ()
     keep: Keep = Keep()
+    task: ChosenTask = ChosenTask()
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Data:
@@ -193,7 +197,7 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
-        other = {"digest", "copy_of", "root", "augment", "measures", "decide_by", "also_test", "keep"}
+        other = {"digest", "copy_of", "root", "augment", "measures", "decide_by", "also_test", "keep", "task"}
         other |= set() if self.data_set.title is None else {"title"}
         other |= {"test_size"} if self.held_out and not self.held_out.test else set()
         own = {"own": self.own.identity()} if self.own else {}
@@ -202,6 +206,7 @@ class Data(Frozen):
             **self.model_dump(exclude=other, exclude_defaults=True),
             "augment": as_written(self.augment, code=True),
             **own,
+            **({"task": self.task.identity()} if self.task.name != CLASSIFICATION else {}),
         }
 
     @property
@@ -224,9 +229,20 @@ class Data(Frozen):
 
     @property
     def epoch_measures(self) -> list[Measure]:
-        """What is measured after each epoch: the error, what the data set's entry names, and the measure that decides."""
+        """What is measured after each epoch: as the task and the data set's entry say, and the measure that decides."""
+        usual = self.task.entry.measures
         names = dict.fromkeys((*self.data_set.measures, *(one for one in self.measures if name_of(one) == self.decide_by)))
-        return [ERROR, *(find_measure(one) for one in names if one != ERROR.name)]
+        return [*usual, *(find_measure(one) for one in names if one not in [measure.name for measure in usual])]
+
+    @property
+    def decisive(self) -> str:
+        """The name of the measure that decides: that of `decide_by`, or the task's first."""
+        return self.decide_by or self.task.entry.measures[0].name
+
+    @property
+    def asked(self) -> tuple[int, Shape, Head | None]:
+        """What a network is made for: (classes, input shape, the head of the task)."""
+        return self.classes, self.input_shape, self.task.head
 
     @property
     def own_measures(self) -> list[OwnMeasure]:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ablate.errors import NotationError, allowed, describe
-from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_measure
+from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_measure, measures_of
 from ablate.own_code import read_own_code
 from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision
 from ablate.study.document import Document
 from ablate.study.extra_test import ExtraTest
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.study import ShownMeasure
+from ablate.study.tasks import CLASSIFICATION, Task
 
 NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"  # of own code
 TAKEN = ("loss", "seconds", "images", "images_in_training")  # fields of every record, after test_
@@ -50,8 +51,9 @@ def read_measures(
 
 def _named(document: Document, index: int, one: MeasureFile) -> str:
     """The name of a measure of the table."""
-    if one.name not in MEASURES:
-        known = f"{allowed(one.name, MEASURES)}; or {{python: module:callable}}"
+    of_classes = measures_of(CLASSIFICATION)
+    if one.name not in of_classes:
+        known = f"{allowed(one.name, of_classes)}; or {{python: module:callable}}"
         document.fail(("measures", index), f"measures: found {describe(one.name)}; {known}")
     for key in ("args", "goal", "unit", "words"):
         if getattr(one, key):
@@ -79,15 +81,17 @@ def _own(document: Document, index: int, one: MeasureFile, folder: Path) -> OwnM
 def read_decision(
     document: Document,
     decide_by: str | None,
+    task: Task,
     shown: Sequence[ShownMeasure],
     validation: bool,
     also_test: Sequence[ExtraTest] = (),
 ) -> Decision:
-    """What the variants of a study are compared by: the error, or one of its measures, on its images or on further ones.
+    """What the variants of a study are compared by: a measure of its task or of its own, on its images or on further ones.
 
     Args:
         document: The study file's values and their places.
-        decide_by: The name of the measure; None: the error.
+        decide_by: The name of the measure; None: the first one of the task.
+        task: Of the study.
         shown: The study's measures.
         validation: Whether held-out images are decided on.
         also_test: Further test images, which decide where `decide_by` is a column such as "on_gaussian_noise_3_error".
@@ -95,10 +99,11 @@ def read_decision(
     Raises:
         StudyError: There is no such measure, or test images decide beside held-out ones; the message names the place.
     """
-    if decide_by in (None, ERROR.name):
+    usual = [ShownMeasure(one.name, one.words, one.unit, one.goal) for one in task.measures]
+    decide_by = decide_by or usual[0].name
+    if decide_by == ERROR.name and ERROR in task.measures:
         return VALIDATION_ERROR if validation else TEST_ERROR
-    error = ShownMeasure(ERROR.name, ERROR.words, ERROR.unit, ERROR.goal)
-    further = {f"{extra.column}_{one.name}": (extra, one) for extra in also_test for one in (error, *shown)}
+    further = {f"{extra.column}_{one.name}": (extra, one) for extra in also_test for one in (*usual, *shown)}
     if decide_by in further:
         if validation or document.value.get("epoch_rule", "last") != "last":
             wanted = "these images are evaluated once, at the end; leave out 'validation', 'search' and 'epoch_rule'"
@@ -106,9 +111,9 @@ def read_decision(
         extra, one = further[decide_by]
         words = f"{one.words} on {extra.title.replace(',', '')}"
         return Decision(decide_by, "test", one.goal, words, one.unit, one.name)
-    measure = next((one for one in shown if one.name == decide_by), None)
+    measure = next((one for one in (*usual, *shown) if one.name == decide_by), None)
     if measure is None:
-        names = (ERROR.name, *(one.name for one in shown), *(further if not validation else ()))
+        names = (*(one.name for one in (*usual, *shown)), *(further if not validation else ()))
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(str(decide_by), names)}")
     split = "validation" if validation else "test"
     return Decision(measure.name, split, measure.goal, f"{split} {measure.words}", measure.unit)  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
 from ablate.study.short_names import describe_codes, in_words, readable, short_axis, short_names
 from ablate.study.study import Entry, Study, Trial, Variant
+from ablate.study.task_file import task_objection
 
 MAX_TRIALS = 1_000_000
 OPEN, NONE = "open", "none"  # in place of a value that is not chosen yet, and of one that a variant does not have
@@ -462,6 +463,8 @@ def _variant(
         data = _replaced(data, _Changes(changes), networks.study.folder)
     check_batches(recipe, data)
     _check_extra_tests(data)
+    if wrong := task_objection(data.task, recipe, data)[1]:
+        raise StudyError(wrong)
     network = networks.of(axes, entry.depth_rule, data, recipe)
     _check_init(recipe, network.architecture, data)
     if recipe.compile == "auto":
@@ -583,7 +586,7 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
 def _check_init(recipe: Recipe, architecture: Architecture, data: Data) -> None:
     """Check that a rule for the batch norm at the end of a block has one to set; without, it would silently do nothing."""
     rule = BATCH_NORM_INITS[recipe.init.batch_norm_weight]
-    if rule.last and not ends_with_batch_norm(blueprint(architecture, data.classes, data.input_shape)):
+    if rule.last and not ends_with_batch_norm(blueprint(architecture, *data.asked)):
         raise StudyError(
             f"recipe.init: no block of the network ends with batch norm, so {rule.name} sets nothing; use ones"
         )

@@ -11,6 +11,7 @@ from ablate.study.document import Document
 from ablate.study.resolve import read_recipe, recipe_augment
 from ablate.study.schema import DepthRuleField, PublishedFile, RowFile, protocol_data_model, published_data_sets
 from ablate.study.study import Published, PublishedRow
+from ablate.study.tasks import CLASSIFICATION
 from ablate.study.validation import validate
 
 
@@ -87,7 +88,7 @@ def _values(
 
 def _errors(document: Document, place: tuple[Any, ...], written: dict[str, Any]) -> dict[str, float]:
     """The test errors of a row, in percent, by data set: every key that is not a field of RowFile."""
-    known = published_data_sets()
+    known = published_data_sets(CLASSIFICATION)
     for key, value in written.items():
         if key not in known:
             document.fail((*place, key), f"unknown key '{key}'; {allowed(key, (*RowFile.model_fields, *known))}")

@@ -45,6 +45,7 @@ from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
 from ablate.study.study import EpochRule
 from ablate.study.table_style import LabelsFile, OwnLabel, TableStyle
+from ablate.study.tasks import CLASSIFICATION, TASKS
 from ablate.study.until import UntilFile
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -187,7 +188,8 @@ class EntryFile(Frozen):
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
 _COST = {"enum": list(get_args(CostName))}
-SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep")  # fields of Data that other keys of a study set
+# fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep", "task")
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
@@ -312,9 +314,13 @@ def data_model() -> type[Data]:
     return create_model("DataFields", __base__=Data, **fields)
 
 
-def published_data_sets() -> dict[str, DataSet]:
-    """The data sets that published tables can have a column for, by name."""
-    return {name: entry for name, entry in DATA_SETS.items() if entry.published}
+def published_data_sets(task: str | None = None) -> dict[str, DataSet]:
+    """The data sets that published tables can have a column for, by name.
+
+    Args:
+        task: That their labels are for; None: any.
+    """
+    return {name: entry for name, entry in DATA_SETS.items() if entry.published and task in (None, entry.task)}
 
 
 def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
@@ -511,6 +517,34 @@ class TuneFile(SpaceFile):
     ] = False
 
 
+def _task(value: Any) -> Any:
+    """A task by its name is short for {name: ...}."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _task_fields() -> dict[str, Any]:
+    """The fields of every task with their types; None for those that are not written."""
+    found: dict[str, Any] = {}
+    for task in TASKS.built_in.values():
+        for name, field in task.fields.items():
+            (about,) = (one.description for one in field.__metadata__)
+            usual = f"; by default {task.defaults[name]}" if task.defaults.get(name) is not None else ""
+            found[name] = (Annotated[Union[field, None], Field(description=f"{about}{usual}")], None)
+    return found
+
+
+class _TaskName(Frozen):
+    """What networks are trained for: the class of an image, or boxes and their classes."""
+
+    name: Annotated[
+        Literal[tuple(TASKS.built_in)],  # type: ignore[valid-type]
+        Field(description="; ".join(f"{name}: {task.explained}" for name, task in TASKS.built_in.items())),
+    ] = CLASSIFICATION
+
+
+TaskFile = create_model("TaskFile", __base__=_TaskName, __doc__=_TaskName.__doc__, **_task_fields())
+
+
 class StudyFile(Frozen):
     """A study: the networks, how they are trained, the data and the seeds. Or a search for networks.
 
@@ -554,6 +588,12 @@ class StudyFile(Frozen):
         Any, Field(examples=["cifar10"], description="a data set, or a list of data sets on which every network is trained")
     ] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    task: Annotated[
+        TaskFile,  # type: ignore[valid-type]
+        BeforeValidator(_task),
+        Field(description="what networks are trained for; a name is short for {name: ...}", examples=["detection"]),
+        WithJsonSchema({"anyOf": [{"enum": list(TASKS.built_in)}, {"x-as": "$defs/TaskFile"}]}),
+    ] = TaskFile()
     studies: Annotated[
         list[str] | None,
         Field(
@@ -658,6 +698,7 @@ def json_schema() -> dict[str, Any]:
         "ProtocolData": protocol_data_model(),
         "MeasureFile": MeasureFile,
         "UntilFile": UntilFile,
+        "TaskFile": TaskFile,
     }
     for name, model in models.items():
         own = model.model_json_schema()
@@ -676,7 +717,7 @@ def json_schema() -> dict[str, Any]:
     row["additionalProperties"] = False
     row["properties"] |= {
         name: {"type": "number", "minimum": 0, "maximum": 100, "description": f"test error on {entry.title}, percent"}
-        for name, entry in published_data_sets().items()
+        for name, entry in published_data_sets(CLASSIFICATION).items()
     }
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     _refer(whole)

@@ -108,7 +108,7 @@ def read_search(
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
-    measure = data[0].decide_by or ERROR.name
+    measure = data[0].decisive
     if measure != ERROR.name:
         about["decide_by"] = [key_of(one) for one in data[0].measures if name_of(one) == measure]
         if (search.objective or "").endswith("_error"):

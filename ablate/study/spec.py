@@ -11,7 +11,7 @@ from typing import Any, get_args
 from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
 from ablate.kinds.costs import MEASURED_COSTS
-from ablate.kinds.measures import ERROR, MEASURES
+from ablate.kinds.measures import MEASURES
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
@@ -35,6 +35,8 @@ from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryF
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import SEARCH_COLUMNS, USUAL, read_labels, read_own_labels
+from ablate.study.task_file import read_task, task_objection
+from ablate.study.tasks import CLASSIFICATION
 from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
@@ -122,12 +124,19 @@ def load_any_study(
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
+    task = read_task(document, file.task.model_dump(exclude_unset=True, exclude_none=True))
+    for used in data:
+        place, wrong = task_objection(task, recipe, used)
+        if wrong:
+            document.fail(place, wrong)
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
     extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
+    extra |= {"task": task} if task.name != CLASSIFICATION else {}
     extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
     extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
+    extra |= {"decide_by": file.decide_by or ""} if task.name != CLASSIFICATION else {}
     data = _with(data, held_out, extra)
     measured_budget = _measured_budget(document, file.budget) if file.budget else None
     budget = _budget(document, file.budget) if file.budget and measured_budget is None else None
@@ -147,7 +156,8 @@ def load_any_study(
     document.copies.check(copies)
     imagenet = data[0].data_set.imagenet_names
     published = [published_values(document, i, table, file.depth_rule, imagenet) for i, table in enumerate(file.published)]
-    known = {ERROR.name, *(measure.name for measure in shown), *(name for one in data for name in one.data_set.measures)}
+    known = {*(measure.name for measure in (*task.entry.measures, *shown))}
+    known |= {name for one in data for name in one.data_set.measures}
     for i, one in enumerate(published):
         for name in sorted(one.measures - known):
             remedy = "add it to measures" if name in MEASURES else allowed(name, known)
@@ -178,7 +188,9 @@ def load_any_study(
         places={key: document.place(key) for key in PLACES},
         search=search,
         chosen=chosen,
-        decision=read_decision(document, file.decide_by, shown, bool(search or held_out), extra.get("also_test", ())),
+        decision=read_decision(
+            document, file.decide_by, task.entry, shown, bool(search or held_out), extra.get("also_test", ())
+        ),
         measures=shown,
         held_out=held_out,
         effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),

@@ -124,7 +124,7 @@ class Variant:
     @property
     def blueprint(self) -> Blueprint:
         """The network's blueprint: its layers for these classes and this input shape."""
-        return blueprint(self.architecture, self.data.classes, self.data.input_shape)
+        return blueprint(self.architecture, *self.data.asked)
 
     @property
     def blocks_per_group(self) -> Blocks | None:
@@ -207,7 +207,7 @@ class Trial:
     @property
     def blueprint(self) -> Blueprint:
         """The network's blueprint: its layers for these classes and this input shape."""
-        return blueprint(self.architecture, self.data.classes, self.data.input_shape)
+        return blueprint(self.architecture, *self.data.asked)
 
     @property
     def own_code(self) -> tuple[OwnCode, ...]:

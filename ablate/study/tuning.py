@@ -241,7 +241,7 @@ def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Varia
             fields["args"] = json.dumps(written, sort_keys=True)
         if fields:
             architecture = replace(architecture, **fields)
-        counts = count_network(architecture, data.classes, data.input_shape) if fields or of_data else variant.counts
+        counts = count_network(architecture, *data.asked) if fields or of_data else variant.counts
     except NotationError as error:
         raise StudyError(str(error)) from None
     return replace(variant, recipe=recipe, data=data, architecture=architecture, counts=counts)

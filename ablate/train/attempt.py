@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from ablate.errors import DataError, RecordError, RunError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.measures import OwnMeasure, key_of
 from ablate.nets.custom import check_code
+from ablate.nets.notation import format_architecture
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.logits import TESTED
 from ablate.records.records import note_running, trial_directory, utc_now, write_result
 from ablate.records.result import CODE, FINAL
+from ablate.study.tasks import CLASSIFICATION
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
@@ -29,7 +32,7 @@ from ablate.train.optimization import make_optimizer, own_optimizer, restore, st
 from ablate.train.precision import choose_precision
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
-from ablate.train.setup import ImageCache, make_network
+from ablate.train.setup import ImageCache, network_of
 from ablate.train.side_by_side import SideBySide
 
 CHECKPOINT_SHARE = 0.01  # of the time since the last checkpoint, that one may cost
@@ -78,9 +81,11 @@ class Attempt:
             own.check_unchanged()
         self.hooks = Hooks(recipe.python) if recipe.python else None
         self.normalized = normalized_codes(trial.definition)
-        self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
+        self.network = network_of(trial, device, job.location.cache)
         averaged = recipe.ema.decay > 0
-        self.average = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache) if averaged else None
+        self.average = network_of(trial, device, job.location.cache) if averaged else None
+        file = trial.data.task.weights_of(format_architecture(trial.architecture))
+        self.weights = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file else ""
         self.optimizer = (
             own_optimizer(self.hooks, recipe, self.network)
             if self.hooks and "optimizer" in self.hooks
@@ -244,7 +249,8 @@ class Attempt:
     def measured(self) -> list[str]:
         """The columns of an epoch's row that hold measures and losses."""
         passes = (("test", self.testing), ("train", self.training))
-        return [f"{when}_{name}" for when, taken in passes for name in (*(one.name for one in taken.measures), "loss")]
+        names = (f"{when}_{name}" for when, taken in passes for name in (*(one.name for one in taken.measures), "loss"))
+        return [name for name in names if name in self.rows[-1]]
 
     def record(self) -> str:
         """Write the result and return its status, "completed" or "diverged"."""
@@ -262,6 +268,8 @@ class Attempt:
             "test_images": len(self.testing.batches.part.labels),
             **self._evaluate_once(),
             **self.image_facts,
+            **({"task": task.name} if (task := self.job.trial.data.task).name != CLASSIFICATION else {}),
+            **({"weights_digest": self.weights} if self.weights else {}),
             **({CODE: codes} if (codes := {one.name: key_of(one) for one in self._own_measures}) else {}),
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ablate.data.augment import augment, augmented_type, draw, fit, is_prepared, run_own_step
+from ablate.data.augment import augment, augment_boxes, augmented_type, draw, fit, is_prepared, run_own_step
 from ablate.data.augmentation_lists import Augment, steps_of
 from ablate.data.streaming import Batch, Streamed, stream, times_before
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
@@ -234,10 +234,14 @@ class TrainingBatches(Batches):
             rows: Positions in the order of the epoch, of shape (B,).
         """
         index = self.order[rows]
+        labels = part.labels[index]
+        if labels.ndim > 1:
+            draws = [drawn[rows.to(drawn.device)] for drawn in self.draws]
+            labels = augment_boxes(labels, self.data.augment, draws, part.images.shape[1])
         if self.prepared is not None:
-            return self.prepared[: len(rows)], part.labels[index]
+            return self.prepared[: len(rows)], labels
         draws = [drawn[rows] for drawn in self.draws]
-        return augment(part.images, index, self.data.augment, draws, self.fitted), part.labels[index]
+        return augment(part.images, index, self.data.augment, draws, self.fitted), labels
 
     def _own_steps(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Batches of streamed images after the reader's own steps, which are the last ones."""

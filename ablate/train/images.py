@@ -9,6 +9,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
+from ablate.data.annotations import strata
 from ablate.data.array_cache import digest_arrays
 from ablate.data.cache import check_digest, joined_digest, list_labels, load_images, load_part, load_training
 from ablate.data.checks import check_labels, check_shape, count_copies
@@ -58,7 +59,9 @@ class ImageLoader:
 
         Raises:
             DataError: The images are missing, damaged or not what the data set declares.
+            RunError: The task needs a package that is missing.
         """
+        data.task.entry.ready()
         location = location.of(data.root)
         self.facts, self.final, self.positions = {}, None, {}
         if data.held_out is not None:
@@ -70,6 +73,7 @@ class ImageLoader:
             check_digest(data.digest, digest, location)
             check_labels(files.train_labels, files.test_labels, data.classes, data.train_size, data.test_size)
             _refuse_unstreamed(data)
+            self._note_annotations(data, location, "train", "test")
             if data.data_set.folders:
                 self._note_files(data, {part.folder.name: part.counts for part in files})
             sizes = (data.train_size, data.test_size)
@@ -86,6 +90,7 @@ class ImageLoader:
         train_labels, test_labels = labels
         check_labels(train_labels, test_labels, data.classes, data.train_size, data.test_size)
         self.positions["test"] = _positions(test_labels, data.test_size)
+        self._note_annotations(data, location, "train", "test")
         self._note_files(data, _count_read(data, location, *labels))
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
         self._note_copies(data, images.train_images[train], images.test_images[test])
@@ -113,7 +118,8 @@ class ImageLoader:
         check_labels(labels[0], labels[1] if held_out.test else None, data.classes, data.train_size, data.test_size)
         used, places = _positions(part.labels, data.train_size), _positions(labels[0], data.train_size)
         if held_out.folder is None:
-            indices = split(part.labels[used], data.classes, **held_out.draw)
+            classes = data.classes if part.labels.ndim == 1 else 1
+            indices = split(strata(part.labels[used]), classes, **held_out.draw)
             train, apart = (used[index] for index in indices)
             self.positions["validation"] = places[indices[1]]
             trained, judged = _taken(part, train), _taken(part, apart)
@@ -123,6 +129,8 @@ class ImageLoader:
             trained, digest = _taken(part, used), joined_digest(digest, digest_of_judged)
             labels.append(judged.labels)
             self.positions["validation"] = np.arange(len(judged.labels))
+        of_folder = [held_out.folder] if held_out.folder else []
+        self._note_annotations(data, location, "train", *of_folder, *(["test"] if held_out.test else []))
         final = tests and _taken(tests, _used(tests.labels, data.test_size))
         if tests is not None:
             self.positions["test"] = _positions(labels[1], data.test_size)
@@ -217,6 +225,18 @@ class ImageLoader:
             if empty := [name for name, found in classes.items() if not found.get("read", 1)]:
                 self.announce(f"{data.title}, {part}: class folders without images: {name_some(empty)}")
 
+    def _note_annotations(self, data: Data, location: Location, *parts: str) -> None:
+        """Keep the counts of boxes, and announce what is not trained on."""
+        notes = None if data.own else source_of(data.name, data.read_options).notes
+        if not notes:
+            return
+        self.facts["annotations"] = notes(location.root, parts)
+        for part, counts in self.facts["annotations"].items():
+            left = [("boxes_without_area", "boxes without area")]
+            left += [("images_without_a_box", "images without a box")] if part == "train" else []
+            if out := [f"{counts[key]:,} {words}" for key, words in left if counts.get(key)]:
+                self.announce(f"{data.title}, {part}: left out: {', '.join(out)}")
+
     def _note_copies(self, data: Data, train: Any, test: Any, prefix: str = TEST) -> None:
         """Keep the number of test images that are also training images, and announce it."""
         copies = self.facts[f"{prefix}images_in_training"] = count_copies(train, test)
@@ -269,7 +289,7 @@ def _count_read(data: Data, location: Location, *labels: Labels) -> FileCounts:
 
 def _used(labels: Labels, size: int | None) -> Any:
     """The index of a fixed stratified subset of `size` images, or of all images."""
-    return stratified(labels, size) if size is not None and size < len(labels) else slice(None)
+    return stratified(strata(labels), size) if size is not None and size < len(labels) else slice(None)
 
 
 def _positions(labels: Labels, size: int | None) -> Any:

@@ -67,18 +67,24 @@ class LastEpoch:
             part: The images.
             weights: A key of `networks`.
         """
-        # Streamed images are large: a test batch of the training batch size fits into memory if training does.
+        # Streamed images are large, and so are those with boxes: a test batch of the training batch size fits into memory
+        # if training does.
         recipe = self.job.trial.recipe
-        size = recipe.batch_size if isinstance(part, Streamed) else TEST_BATCH * self.group.size
+        large = isinstance(part, Streamed) or self.data.task.entry.own_loss
+        size = recipe.batch_size if large else TEST_BATCH * self.group.size
         batches = TestBatches(part, self.normalization, size, group=self.group)
         return Testing(self.networks[weights], batches, recipe, self.data.epoch_measures, self.hooks)
 
     def is_wanted(self, images: int) -> bool:
         """Whether the logits of so many images are needed after the last epoch: to be kept, or for a measure.
 
+        Outputs that are no logits are never kept.
+
         Args:
             images: How many, at least 1.
         """
+        if self.data.task.entry.own_loss:
+            return False
         return images >= self.group.size and (bool(self.data.measures) or 2 * images * self.data.classes <= self.left)
 
     def write(self, directory: Path, tested: dict[str, Testing], there: Collection[str] = ()) -> None:

@@ -18,10 +18,11 @@ from torch.nn.parallel import DistributedDataParallel
 from ablate.data.streaming import Batch, Streamed
 from ablate.errors import NotationError
 from ablate.kinds.hooks import Hooks
-from ablate.kinds.losses import LossFunctions, checked_loss
+from ablate.kinds.losses import LossFunction, LossFunctions, checked_loss
 from ablate.kinds.measures import ERROR, Measure
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
+from ablate.nets.detector import DetectionNetwork
 from ablate.own_code import seed_draws
 from ablate.study.recipe import Recipe
 from ablate.train.allocator import release_freed_memory
@@ -78,6 +79,7 @@ class Pass:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
         self.hooks = hooks
         self.losses = make_losses(recipe, hooks)
+        self.own_loss = computes_loss(network)
         self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.measures = list(measures)
@@ -92,6 +94,7 @@ class Pass:
         A loss or a recipe of the user's own may do anything in a step, and so may a module.
         """
         own = self.recipe.python is not None or not self.recipe.kinds[2].capturable or has_custom(self.network)
+        own = own or self.own_loss
         return not (own or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
@@ -123,6 +126,21 @@ class Pass:
         """
         raise NotImplementedError
 
+    def outputs_and_loss(self, images: Tensor, labels: Tensor, loss: LossFunction) -> tuple[Tensor | None, Tensor]:
+        """(the logits float32 (B, classes), their mean loss); a network that computes its loss itself may have no outputs.
+
+        Args:
+            images: Normalized, of shape (B, C, H, W).
+            labels: Of shape (B, ...).
+            loss: Of logits and labels.
+        """
+        if self.own_loss:
+            with autocast(self.recipe, self.device):
+                outputs, value = self.network(images, labels)
+            return outputs, value
+        logits = self.forward(images)
+        return logits, loss(logits, labels)
+
     def forward(self, images: Tensor) -> Tensor:
         """Compute the logits in the recipe's precision, as float32 of shape (B, classes).
 
@@ -142,19 +160,18 @@ class Pass:
         logits: Tensor = self.network(images)
         return logits
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, logits: Tensor | None, labels: Tensor) -> None:
         """Add a batch to the sums of loss and measures, on the device.
 
         Args:
             loss: The mean loss of the batch, a scalar.
-            logits: float32 of shape (B, classes).
+            logits: float32 of shape (B, classes); None without any measure.
             labels: int64 of shape (B,).
         """
-        logits = logits.detach()
         self.loss += loss.detach().double() * len(labels)
         for measure, total in zip(self.summed, self.totals):
-            assert measure.total is not None
-            total += measure.total(logits, labels)
+            assert measure.total is not None and logits is not None
+            total += measure.total(logits.detach(), labels)
 
     def scores(self) -> Scores:
         """The scores of the whole pass, all ranks together; waits for the device."""
@@ -191,7 +208,7 @@ class Training(Pass):
         average: nn.Module | None = None,
         hooks: Hooks | None = None,
     ) -> None:
-        super().__init__(network, batches, recipe, hooks=hooks)
+        super().__init__(network, batches, recipe, batches.data.task.entry.trained, hooks)
         if recipe.class_weights == "balanced":
             self.losses = make_losses(recipe, hooks, class_weights(batches))
         self.optimizer, self.seed = optimizer, batches.seed
@@ -204,6 +221,7 @@ class Training(Pass):
         self.mixer = Mixer(recipe, self.classes, steps, self.seed, self.device) if mixes else None
         self.draws = torch.Generator(self.device)  # of a recipe of the user's own
         self.dropout, self.depth = torch.Generator(self.device), torch.Generator()
+        self.proposals = torch.Generator()
         self.generators = (self.dropout,)
         blocks = [module for module in network.modules() if isinstance(module, Residual)]
         drops = [module for module in network.modules() if isinstance(module, Dropout)]
@@ -215,7 +233,7 @@ class Training(Pass):
         again = any(block.checkpoint for block in blocks)
         self.draws_again = bool(drops) and again
         other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_custom(network)
-        other = other or recipe.accumulate > 1  # gradients of several parts would be added in the lower precision
+        other = other or self.own_loss or recipe.accumulate > 1  # gradients of parts would be added in the lower precision
         cast = recipe.arithmetic.cast
         self.batched = None if plain or other else BatchedCasts(network, getattr(torch, cast) if cast else None)
         self.scaler = torch.amp.GradScaler(self.device.type) if recipe.arithmetic.scaled else None
@@ -243,6 +261,9 @@ class Training(Pass):
             self.batched.begin()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
+        if isinstance(self.own, DetectionNetwork):
+            self.proposals.manual_seed(stream_seed(self.seed, "proposals", epoch, self.group.rank))
+            self.own.draw_from(self.proposals)
         seed = self.dropout.initial_seed()
         torch.manual_seed(seed)  # a reader's modules may draw from global generators
         seed_draws(seed)
@@ -325,11 +346,10 @@ class Training(Pass):
         """
         if not len(images):  # a smaller last batch may have fewer images than there are parts
             return
-        logits = self.forward(images)
-        loss = self.losses.train(logits, labels)
+        logits, loss = self.outputs_and_loss(images, labels, self.losses.train)
         part = loss if len(images) == whole else loss * (len(images) / whole)
         (self.scaler.scale(part) if self.scaler else part).backward()  # type: ignore[no-untyped-call]
-        self.add(loss, logits, labels if labels.ndim == 1 else labels.argmax(1))
+        self.add(loss, logits, labels.argmax(1) if labels.ndim == 2 else labels)
 
     def compute(self, images: Tensor) -> Tensor:
         """Compute the logits, of shape (B, classes), with batched casts if possible.
@@ -408,26 +428,27 @@ class Testing(Pass):
         images, labels = self.batches.take(size)
         if not len(labels):  # the last batch may have fewer images than there are ranks
             return
-        logits = self.forward(images)
-        self.add(self.losses.test(logits, labels), logits, labels)
+        logits, loss = self.outputs_and_loss(images, labels, self.losses.test)
+        self.add(loss, logits, labels)
         if self.of_all or self.keeping:
+            assert logits is not None
             self.keep(logits, size)
 
     def keep(self, logits: Tensor, size: int) -> None:
         """Keep the logits of a batch.
 
         Args:
-            logits: float32 of shape (B, classes), of this rank's part of the batch.
+            logits: float32 of shape (B, classes), of this rank's part of the batch; or detections (B, D, 6).
             size: Images of the batch, all ranks together.
         """
         if self.logits is None:
-            self.logits = logits.new_zeros(self.batches.images, logits.shape[1])
+            self.logits = logits.new_zeros(self.batches.images, *logits.shape[1:])
         first, last = self.group.batch_rows(size)
         self.logits[self.row + torch.arange(first, last, device=self.device)] = logits
         self.row += size
 
     def scores(self) -> Scores:
-        """The scores of the whole pass, all ranks together; waits for the device.
+        """The scores of the whole pass, all ranks together; waits for the device. A measure of nothing, NaN, is left out.
 
         Raises:
             NotationError: A measure of the user's own raises an error or returns no number.
@@ -444,7 +465,8 @@ class Testing(Pass):
             assert measure.of_all is not None
             finite = bool(logits.isfinite().all())  # a network that has diverged has a loss that is not finite
             values[measure.name] = measure.of_all(logits, labels) if finite else math.inf
-        return scores._replace(measures={measure.name: values[measure.name] for measure in self.measures})
+        known = {measure.name: values[measure.name] for measure in self.measures}
+        return scores._replace(measures={name: value for name, value in known.items() if not math.isnan(value)})
 
 
 def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = None) -> LossFunctions:
@@ -485,6 +507,15 @@ def checked_batch(made: object, hooks: Hooks) -> Batch:
     raise NotationError(
         f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels), the same number of each"
     )
+
+
+def computes_loss(network: nn.Module) -> bool:
+    """Whether a network computes its loss itself: network(images, targets) -> (outputs or None, loss).
+
+    Args:
+        network: Of a trial, or a DistributedDataParallel of one.
+    """
+    return isinstance(network.module if isinstance(network, DistributedDataParallel) else network, DetectionNetwork)
 
 
 def has_custom(network: nn.Module) -> bool:

@@ -18,7 +18,7 @@ from ablate.train.attempt import SendEvent
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
-from ablate.train.setup import ProcessCache, configure, make_network
+from ablate.train.setup import ProcessCache, configure, network_of
 from ablate.train.trial import free_memory
 
 
@@ -70,7 +70,7 @@ def measure_again(job: Job, report: SendEvent, cache: ProcessCache | None = None
         if averaged and trial.data.keep.weights == "both":
             kinds["trained"] = state["network"]
         for name, weights in kinds.items():
-            networks[name] = make_network(trial.blueprint, trial.recipe, trial.seed, device, job.location.cache)
+            networks[name] = network_of(trial, device, job.location.cache)
             networks[name].load_state_dict(weights)
         hooks = Hooks(trial.recipe.python) if trial.recipe.python else None
         positions, normalization = dict(images.positions), loaded.normalization

@@ -21,6 +21,7 @@ from ablate.nets.counts import count
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.study.costs import MIB, training_memory
+from ablate.study.data import Data
 from ablate.train.arithmetic import products_of
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.energy import energy_counter
@@ -28,7 +29,7 @@ from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer, own_optimizer
 from ablate.train.provenance import provenance
-from ablate.train.setup import configure, make_network
+from ablate.train.setup import configure, network_of
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
 from ablate.train.trial import free_memory
 
@@ -83,19 +84,19 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     channels = torch.ones(data.channels, device=device)
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # after the first use of the device, which initializes it
-    network = make_network(trial.blueprint, recipe, trial.seed, device, default_cache())
-    average = make_network(trial.blueprint, recipe, trial.seed, device, default_cache()) if recipe.ema.decay else None
+    network = network_of(trial, device, default_cache(), recipe)
+    average = network_of(trial, device, default_cache(), recipe) if recipe.ema.decay else None
     own = hooks and "optimizer" in hooks and own_optimizer(hooks, recipe, network)
     optimizer = own or make_optimizer(recipe, network)
     rounds = 0
 
     def training(batches: int) -> Callable[[], float]:
-        part = _random_part(recipe.batch_size * batches, data.input_shape, data.classes, device)
+        part = _random_part(recipe.batch_size * batches, data, device)
         images = TrainingBatches(part, normalization, data, recipe, trial.seed)
         return timed(Training(network, optimizer, images, recipe, average=average, hooks=hooks))
 
     def testing(size: int, batches: int) -> Callable[[], float]:
-        part = _random_part(size * batches, data.input_shape, data.classes, device)
+        part = _random_part(size * batches, data, device)
         return timed(Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks))
 
     def timed(one: Pass) -> Callable[[], float]:
@@ -128,7 +129,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     energy = (joules() - before) / len(train_ms) / batches / job.side_by_side if joules else None
     peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
-    most = recipe.batch_size if data.streamed else TEST_BATCH  # as in a trial
+    most = recipe.batch_size if data.streamed or data.task.entry.own_loss else TEST_BATCH  # as in a trial
     test_batch = min(most, images_at_once(usual, recipe.batch_size))
     test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
     warm_up = test()
@@ -138,7 +139,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         """Milliseconds of the forward passes of so many images; empty for a batch that would take too long."""
         if usual / 3 / recipe.batch_size * size > TEST_SECONDS:
             return []
-        part = _random_part(size, data.input_shape, data.classes, device)
+        part = _random_part(size, data, device)
         one = Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
         one.begin()
         images, _ = one.batches.take(size)
@@ -195,8 +196,12 @@ def images_at_once(step_seconds: float, batch_size: int) -> int:
     return max(1, min(TEST_BATCH, max(fitting, min(16, batch_size))))
 
 
-def _random_part(images: int, shape: tuple[int, int, int], classes: int, device: torch.device) -> LabelledTensors:
-    """Random pixels and labels; their values do not affect the times."""
-    channels, height, width = shape
+def _random_part(images: int, data: Data, device: torch.device) -> LabelledTensors:
+    """Random pixels and labels; their values do not affect the times. An image with boxes has one in its middle."""
+    channels, height, width = data.input_shape
     pixels = torch.randint(0, 256, (images, height, width, channels), dtype=torch.uint8, device=device)
-    return LabelledTensors(pixels, torch.randint(0, classes, (images,), device=device))
+    if data.task.entry.boxes:
+        side = float(height)
+        target = [[side, side, 1, 1, 0, 0, 1], [side / 4, side / 4, 3 * side / 4, 3 * side / 4, 0, 0, side**2 / 4]]
+        return LabelledTensors(pixels, torch.tensor(target, device=device).repeat(images, 1, 1))
+    return LabelledTensors(pixels, torch.randint(0, data.classes, (images,), device=device))

@@ -21,6 +21,7 @@ Stream = Literal[
     "mixing",
     "recipe",
     "corruption",
+    "proposals",
 ]
 
 

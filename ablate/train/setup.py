@@ -22,9 +22,13 @@ from ablate.data.tensors import LabelledTensors, Normalization, to_tensors
 from ablate.errors import RunError, printable
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
+from ablate.nets.detector import DetectionNetwork
+from ablate.nets.notation import format_architecture
+from ablate.nets.weights import load_body
 from ablate.records.timings import Workload
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 from ablate.train.allocator import keep_freed_memory
 from ablate.train.arithmetic import products_kept, set_products
 from ablate.train.images import ImageLoader
@@ -164,6 +168,28 @@ def configured(device: str) -> Iterator[torch.device]:
         cudnn.deterministic, cudnn.benchmark = before
         torch.set_deterministic_debug_mode(mode)
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def network_of(trial: Trial, device: torch.device, cache: Path, recipe: Recipe | None = None) -> nn.Module:
+    """The network of a trial before its first step, on a device.
+
+    Args:
+        trial: The trial.
+        device: Where the network is trained.
+        cache: Directory of the compiled code.
+        recipe: In place of the trial's; None: the trial's.
+
+    Raises:
+        RunError: The recipe compiles the network and there is no compiler.
+        DataError: The weights that its task names cannot be read, or are of another network.
+    """
+    network = make_network(trial.blueprint, recipe or trial.recipe, trial.seed, device, cache)
+    task = trial.data.task
+    if isinstance(network, DetectionNetwork):
+        if file := task.weights_of(format_architecture(trial.architecture)):
+            load_body(file, trial.architecture, trial.data.input_shape, network)
+        network.freeze(task.settings["frozen"], task.settings["batch_norm"] == "frozen")
+    return network
 
 
 def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.device, cache: Path) -> nn.Module:
