@@ -116,6 +116,10 @@ class ExperimentTrial(Trial):
 
         from ablate.train.restored import class_names, pass_images, split_of
 
+        if self.data.task.entry.own_loss:
+            raise RunError(
+                f"predictions: {self.label} is of task: {self.data.task.name}; call model() on test_data() instead"
+            )
         record = self.record()
         kept = read_logits(record, split_of(self, split), classes=self.data.classes)
         if kept is not None:
@@ -155,6 +159,8 @@ def export_networks(
     recorded = [trial for trial in trials if trial.state == "recorded"]
     if not recorded:
         raise RunError(f"export: no trial of {name} has a network; run the study first")
+    if other := [trial.data.task.name for trial in recorded if trial.data.task.entry.own_loss]:
+        raise RunError(f"export: {name} is of task: {other[0]}; save model().state_dict() from Python instead")
     for package in FORMATS[to].packages:
         need(package, f"the format {to}")
     directory, written, rows, lost = out / name / to, list[Path](), list[dict[str, Any]](), list[str]()

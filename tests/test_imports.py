@@ -106,5 +106,6 @@ def test_study_and_counts_need_no_torch() -> None:
     assert {name for name in needs if part_of(name) == "nets"} <= {
         "ablate.nets.build",
         "ablate.nets.custom",
+        "ablate.nets.detector",
         "ablate.nets.weights",
     }

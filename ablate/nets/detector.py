@@ -138,9 +138,9 @@ class DetectorModule(nn.Module):
         proposals, _ = self.rpn(images, levels)
         found, _ = self.roi_heads(levels, proposals, images.image_sizes)
         made: Tensor = images.tensors.new_zeros((len(found), DETECTIONS, 6))
-        for rows, one in zip(made, found):
+        for i, one in enumerate(found):
             columns = one["boxes"], one["labels"][:, None] - 1, one["scores"][:, None]
-            rows[: len(one["scores"])] = torch.cat([column.to(rows.dtype) for column in columns], 1)
+            made[i, : len(one["scores"])] = torch.cat([column.to(made.dtype) for column in columns], 1)
         return made
 
 
@@ -221,9 +221,8 @@ class DetectionNetwork(nn.Sequential):
             x = module(x)
         features[name] = x
         side = (images.shape[2], images.shape[3])
-        if torch.is_autocast_enabled(images.device.type):
-            features = {name: each.float() for name, each in features.items()}
-        made = detector(side, features, targets)
+        with torch.autocast(images.device.type, enabled=False):  # corners need more digits than bfloat16 has
+            made = detector(side, {name: each.float() for name, each in features.items()}, targets)
         return (None, made) if self.training else made
 
 

@@ -54,8 +54,9 @@ def measured_on(directory: Path) -> str:
     return VALIDATION if held_out else TEST
 
 
-_EVERY_TASK = [name for name in EPOCH_FIELDS if not name.endswith("_error")]  # errors are of classification alone
-_NEEDED = {kind: frozenset(renamed(dict.fromkeys(_EVERY_TASK), TEST, kind)) for kind in (TEST, VALIDATION)}
+_NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for kind in (TEST, VALIDATION)}
+_ERRORS = frozenset(f"{prefix}error" for prefix in ("train_", TEST, VALIDATION))
+_NO_MEASURE = ("loss", "seconds")  # what follows the prefix of an evaluation and is no measure
 _NEEDED[OWN] = frozenset(("epoch", "seconds"))
 
 
@@ -118,7 +119,7 @@ def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             break
-        if not isinstance(row, dict) or not needed <= row.keys():
+        if not isinstance(row, dict) or not (needed <= row.keys() or _of_other_task(row, needed, measured)):
             break
         if first and not (_follows(row, rows) if measured == OWN else row.get("epoch") == len(rows) + first):
             break
@@ -126,6 +127,13 @@ def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row
             break
         rows.append(row if measured == TEST else renamed(row, measured, TEST))
     return rows
+
+
+def _of_other_task(row: Row, needed: frozenset[str], measured: str) -> bool:
+    """Whether a row has all but the errors, which are of classification alone, and another measure in their place."""
+    if measured == OWN or not needed - _ERRORS <= row.keys() or not _ERRORS.isdisjoint(row):
+        return False
+    return any(key.startswith(measured) and key.removeprefix(measured) not in _NO_MEASURE for key in row)
 
 
 def _follows(row: Row, rows: list[Row]) -> bool:

@@ -170,7 +170,9 @@ class Record:
     @property
     def _decisive(self) -> tuple[str, ...]:
         """The measures in the result that are those of the last epoch."""
-        return ("test_error", "test_loss") if self.split else tuple(self.measures)
+        if not self.split:
+            return tuple(self.measures)
+        return ("test_error",) if "test_error" in self.result else ("test_loss",)  # of another task than classification
 
     @property
     def measures(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ablate.study.plan import plain
 from ablate.study.recipe import Part, Recipe
 from ablate.study.schema import KINDS, WITH
 from ablate.study.short_names import describe_codes, readable, short_axis
+from ablate.study.tasks import CLASSIFICATION
 
 COMPILE = "recipe.compile"
 RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}
@@ -130,6 +131,7 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
         "on_damaged": "damaged images skipped" if data.on_damaged == "skip" else "",
         "preprocess": PREPROCESSING[data.preprocess].words,
         "augment": describe_augmentation(data.augment),
+        "task": str(data.task) if data.task.name != CLASSIFICATION else "",
     }
     return ", ".join(text for key, text in said.items() if key == "title" or (text and f"data.{key}" not in varied))
 

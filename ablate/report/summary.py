@@ -244,6 +244,13 @@ def summarize(
     return summaries
 
 
+DIFFERENT = {  # what differs where a digest does
+    "data_digest": "different images",
+    "pixel_digest": "the same images, decoded to different values",
+    "weights_digest": "different first weights",
+}
+
+
 def _check_images(summaries: Sequence[Summary]) -> None:
     """Check that all records of a data set were made with the same files, decoded to the same values if that is known."""
     seen: dict[Any, Record] = {}
@@ -251,13 +258,15 @@ def _check_images(summaries: Sequence[Summary]) -> None:
         data = summary.variant.data
         for record in summary.records:
             keys: list[tuple[Any, ...]] = [("data_digest", data.name, data.title, data.own, data.streamed)]
+            if "weights_digest" in record.result:  # of the file that training began with
+                keys.append(("weights_digest", data.task, summary.variant.net))
             if "pixel_digest" in record.result:  # records of earlier versions have none
                 keys.append(("pixel_digest", data.name, data.title, data.image_size, data.on_damaged, data.read_options))
             for key in keys:
                 first = seen.setdefault(key, record)
                 digests = [each.result.get(key[0]) for each in (record, first)]
                 if digests[0] != digests[1]:
-                    how = "different images" if key[0] == "data_digest" else "the same images, decoded to different values"
+                    how = DIFFERENT[key[0]]
                     raise RecordError(
                         f"{record.directory} and {first.directory}: recorded on {how} "
                         f"({', '.join(map(str, digests))}); no median mixes them"

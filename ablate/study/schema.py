@@ -299,7 +299,9 @@ def recipe_model() -> type[Recipe]:
 def data_model() -> type[Data]:
     """Data with the names of the tables as allowed values."""
     explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
-    copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="the data set that is copied")]
+    copies: Any = Annotated[
+        Optional[_choice(published_data_sets(CLASSIFICATION))], Field(description="the data set that is copied")
+    ]
     part: Any = Data.model_fields["split"].rebuild_annotation()
     drawn = BeforeValidator(_read_split, json_schema_input_type=Union[float, Split, None])
     fields: dict[str, Any] = {

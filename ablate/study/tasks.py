@@ -161,7 +161,9 @@ class ChosenTask(Frozen):
         return Path(text.replace("{net}", net)) if text else None
 
     def __str__(self) -> str:
-        return ", ".join([self.entry.words, *(f"{name} {value}" for name, value in self.changed if name != "weights")])
+        said = [(name.replace("_", " "), Path(value).name if name == "weights" else value) for name, value in self.changed]
+        texts = (f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
+        return ", ".join([self.entry.words, *texts])
 
 
 UNSHAPED = ("weights", "frozen", "batch_norm")  # settings that change no layer

@@ -131,7 +131,7 @@ def restore_images(trial: Trial, record: Record | None, location: Location, devi
     streamed = isinstance(part, Streamed)
     names = class_names(trial.data, location)
     pixels = part.images if isinstance(part, LabelledTensors) else None
-    size = trial.recipe.batch_size if streamed else TEST_BATCH
+    size = trial.recipe.batch_size if streamed or trial.data.task.entry.own_loss else TEST_BATCH
     return TestData(pixels, part.labels, names, images.normalization, size, part)
 
 
