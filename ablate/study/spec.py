@@ -156,7 +156,7 @@ def load_any_study(
     document.copies.check(copies)
     imagenet = data[0].data_set.imagenet_names
     published = [published_values(document, i, table, file.depth_rule, imagenet) for i, table in enumerate(file.published)]
-    known = {*(measure.name for measure in (*task.entry.measures, *shown))}
+    known = {measure.name for measure in task.entry.measures} | {measure.name for measure in shown}
     known |= {name for one in data for name in one.data_set.measures}
     for i, one in enumerate(published):
         for name in sorted(one.measures - known):
