@@ -114,7 +114,8 @@ class ExperimentTrial(Trial):
         import pandas as pd
         from scipy.special import softmax
 
-        from ablate.train.restored import class_names, pass_images, split_of
+        from ablate.data.class_names import class_names
+        from ablate.train.restored import pass_images, split_of
 
         if self.data.task.entry.own_loss:
             raise RunError(
@@ -124,7 +125,9 @@ class ExperimentTrial(Trial):
         kept = read_logits(record, split_of(self, split), classes=self.data.classes)
         if kept is not None:
             recorded = recorded_classes(record.result, self.data.classes)
-            logits, labels, names = kept.values, kept.labels, recorded or class_names(self.data, self.location)
+            root = self.location.of(self.data.root).root
+            names = recorded or class_names(self.data.name, self.data.classes, root, bool(self.data.split))
+            logits, labels = kept.values, kept.labels
         else:
             data = self.test_data(split, device)
             logits, labels, names = pass_images(self.model(), self, data, device), data.labels.cpu().numpy(), data.classes

@@ -145,7 +145,7 @@ def augmented_type(augmentation: Augment, images: Tensor) -> torch.dtype:
         images: (N, H, W, C).
     """
     steps = [step for step in steps_of(augmentation) if isinstance(step, Step)]
-    return torch.float32 if any(dict(step.written).get("mode") == "mean" for step in steps) else images.dtype
+    return torch.float32 if any(step.pads_with_mean for step in steps) else images.dtype
 
 
 class _Gather:

@@ -203,10 +203,10 @@ def augmentation_error(augmentation: Augment, channels: int, whitened: bool, str
         if whitened and (entry is None or entry.colors):
             possible = ", ".join(name for name, each in AUGMENTATIONS.items() if not each.colors)
             return f"found {step}; allowed for whitened images: {possible}"
-        padded = any(isinstance(other, Step) and dict(other.written).get("mode") == "mean" for other in steps[:i])
+        padded = any(isinstance(other, Step) and other.pads_with_mean for other in steps[:i])
         if padded and (entry is None or not entry.move):
             return f"found {step} after a crop with the padding mean; put the crop after it"
-        if whitened and isinstance(step, Step) and dict(step.written).get("mode") == "mean":
+        if whitened and isinstance(step, Step) and step.pads_with_mean:
             return f"found {step}; allowed for whitened images: the padding zero"
         if not streamed and isinstance(step, Step) and dict(step.written).get("interpolation") == "bicubic":
             return f"found {step}; bicubic is for streamed images (data.stream: true)"

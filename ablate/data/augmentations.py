@@ -99,6 +99,11 @@ class Step:
     def __str__(self) -> str:
         return " ".join([self.name, *(f"{key}={value}" for key, value in self.written)])
 
+    @property
+    def pads_with_mean(self) -> bool:
+        """Whether it is a crop of images padded with the mean, which is zero after normalization."""
+        return dict(self.written).get("mode") == "mean"
+
 
 def _draw_crop(n: int, side: int, generator: torch.Generator, settings: Settings) -> Tensor:
     """Shifts in pixels, int64 (N, 2), rows first, between -padding and padding."""

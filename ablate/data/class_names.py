@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ablate.data.data_sets import DATA_SETS
@@ -24,18 +25,18 @@ NAMES = {
 }
 
 
-def class_names(data_set: str, classes: int, root: Path) -> list[str]:
+def class_names(data_set: str, classes: int, root: Path, whole: bool = False) -> tuple[str, ...]:
     """The name of each class, in order: that of the data set, else of its folder, else its number.
 
     Args:
         data_set: A name of the table of data sets.
         classes: How many there are.
         root: The directory of the images; it need not exist.
+        whole: Whether the class folders are in `root` itself, as all images are split.
     """
     names = [name.replace("_", " ") for name in NAMES.get(data_set, "").split()]
     if not names and (folders := DATA_SETS[data_set].folders):
-        try:
-            names = sorted(printable(one.name) for one in os.scandir(root / folders[0]) if one.is_dir())
-        except OSError:
-            names = []
-    return names if len(names) == classes else [str(number) for number in range(classes)]
+        with suppress(OSError):
+            found = os.scandir(root if whole else root / folders[0])
+            names = sorted(printable(one.name) for one in found if one.is_dir() and not one.name.startswith("."))
+    return tuple(names if len(names) == classes else map(str, range(classes)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from ablate.report.numbers import counted, finite
 from ablate.report.seeds import S
+from ablate.report.verdicts import listed
 from ablate.study.crossing import Crossing, find_crossings
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from ablate.statistics.effects import Effect, Effects
     from ablate.statistics.shapley import Contribution
+
+MOST_NAMED = 4  # names that a sentence shows
 
 
 @dataclass(frozen=True)
@@ -146,20 +149,9 @@ def _left_out(
         names = [s.name for s in summaries if any(not math.isfinite(s.error_by_seed[key]) for key in diverged)]
         found.append(
             f"{counted(len(diverged), unit)} of {len(there)} {'is' if len(diverged) == 1 else 'are'} left out, because "
-            f"{listed(names)} diverged there: effects are of trainings that converge."
+            f"{listed(names, MOST_NAMED)} diverged there: effects are of trainings that converge."
         )
     return found
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """Names in words: "a, b and c", or "a, b and 7 more".
-
-    Args:
-        names: At least one.
-        most: How many are shown.
-    """
-    shown = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def effect_rows(group: FactorEffects[Any]) -> list[dict[str, Any]]:

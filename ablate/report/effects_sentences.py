@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.report.effects import FactorEffects, StudyEffects, listed
+from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects
 from ablate.report.numbers import UnitFormat, p_text
+from ablate.report.verdicts import listed
 from ablate.statistics.comparison import ALPHA
 from ablate.study.decision import Decision
 
@@ -68,14 +69,14 @@ def _of_factors(group: FactorEffects[Any], decision: Decision, write: UnitFormat
         what = decision.words if place == 0 else "it"
         parts.append(_does(group, effect, what, average, write))
     if len(clear) > MOST:
-        parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]])} change it less")
+        parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]], MOST_NAMED)} change it less")
     mixed = [e for e in unclear if any(is_found(p) and {*e.factors} < {*p.factors} for p in group.found.effects)]
     if mixed:
-        names = listed([_with_change(group, effect, write) for effect in mixed])
+        names = listed([_with_change(group, effect, write) for effect in mixed], MOST_NAMED)
         parts.append(f"no average effect of {names} was found, only one that depends on another choice")
     unclear = [effect for effect in unclear if effect not in mixed]
     if unclear:
-        names = listed([_with_change(group, effect, write) for effect in unclear])
+        names = listed([_with_change(group, effect, write) for effect in unclear], MOST_NAMED)
         parts.append(
             f"no effect of {names} was found" if parts else f"no effect of {names} on the {decision.words} was found"
         )
@@ -151,8 +152,8 @@ def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
         return f"no choice was found to do more or less depending on another{smallest}."
     effect = clear[0]
     aliased = [group.name_of(pair) for pair in effect.aliases]
-    also = f"; this design cannot separate that from {listed(aliased)}" if aliased else ""
-    others = listed([group.name(other) for other in clear[1:]]) if len(clear) > 1 else ""
+    also = f"; this design cannot separate that from {listed(aliased, MOST_NAMED)}" if aliased else ""
+    others = listed([group.name(other) for other in clear[1:]], MOST_NAMED) if len(clear) > 1 else ""
     more = f"; nor do {others} simply add up" if others else ""
     return f"{_together(group, effect, write)}{also}{more}."
 
@@ -172,9 +173,8 @@ def _together(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> s
         for level, change in enumerate(np.diff(table, axis=0)[0])
     ]
     unit = " points" if write.distance(1.0).endswith("points") else ""
-    return (
-        f"what {step(group, moved)} does depends on {crossing.names[other]}{p}: {listed(changes)}{unit and f', in{unit}'}"
-    )
+    told = f"{listed(changes, MOST_NAMED)}{unit and f', in{unit}'}"
+    return f"what {step(group, moved)} does depends on {crossing.names[other]}{p}: {told}"
 
 
 def _at(group: FactorEffects[Any], factor: int, level: int) -> str:
@@ -221,4 +221,4 @@ def _of_shares(group: FactorEffects[Any]) -> str:
     if len(group.keys) < 2:
         return ""  # without a second seed nothing tells noise from interactions
     texts = [f"{share:.0%} {'from' if place else 'come from'} {name}" for place, (name, share) in enumerate(shares)]
-    return f"of all differences between the {group.trainings} trainings {listed(texts, len(texts))}."
+    return f"of all differences between the {group.trainings} trainings {listed(texts)}."

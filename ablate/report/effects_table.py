@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
-from ablate.report.effects import FactorEffects, StudyEffects, listed
+from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects
 from ablate.report.effects_sentences import is_found, mover
 from ablate.report.numbers import UnitFormat, counted, interval_text, p_text
+from ablate.report.verdicts import listed
 from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _where(
     crossing, found = group.crossing, group.found
     mixed = ""
     if effect.aliases:
-        mixed = f"mixed {'in part ' if effect.partial else ''}with {listed(list(map(group.name_of, effect.aliases)))}"
+        names = listed(list(map(group.name_of, effect.aliases)), MOST_NAMED)
+        mixed = f"mixed {'in part ' if effect.partial else ''}with {names}"
     name = words(group.name(effect), notes.mark(mixed)) if first else words("")
     if change is None:
         return [name, NO_VALUE, NO_VALUE]

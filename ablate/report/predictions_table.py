@@ -27,7 +27,7 @@ MOST_CONFUSIONS = 10
 TEXTS = ("Variant", "Data", "Baseline", "Class", "Predicted as")
 
 
-def names_of(analysis: StudyAnalysis, found: DataPredictions) -> list[str]:
+def names_of(analysis: StudyAnalysis, found: DataPredictions) -> Sequence[str]:
     """The names of the classes of a data set: as recorded, so that a report without the images has them too.
 
     Args:
@@ -40,7 +40,7 @@ def names_of(analysis: StudyAnalysis, found: DataPredictions) -> list[str]:
                 return names
     data = found.variants[0].summary.variant.data
     location = analysis.location and analysis.location.of(data.root)
-    return class_names(data.name, found.classes, location.root if location else analysis.runs)
+    return class_names(data.name, found.classes, location.root if location else analysis.runs, bool(data.split))
 
 
 def shown_variants(analysis: StudyAnalysis, found: DataPredictions, most: int) -> tuple[list[VariantPredictions], str]:

@@ -298,12 +298,15 @@ def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
     return f"{sentence}."
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: "a", "a and b", "a, b and c"; "a; b; c" if they contain commas.
+def listed(names: Sequence[str], most: int = 0) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c", or "a, b and 7 more"; "a; b; c" if they contain commas.
 
     Args:
         names: At least one.
+        most: How many are shown; 0: all.
     """
+    if 0 < most < len(names):
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     if len(names) > 2 and any("," in name for name in names):
         return "; ".join(names)
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

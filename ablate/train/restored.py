@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ablate.data.data_sets import source_of
+from ablate.data.class_names import class_names
 from ablate.data.location import Location
 from ablate.data.streaming import Batch, Streamed
 from ablate.data.tensors import LabelledTensors, Normalization
-from ablate.errors import AblateError, DataError, RecordError, printable
+from ablate.errors import DataError, RecordError
 from ablate.nets.build import build
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
@@ -129,7 +128,7 @@ def restore_images(trial: Trial, record: Record | None, location: Location, devi
     part = images.final if trial.data.held_out and split == "test" else images.test
     assert part is not None
     streamed = isinstance(part, Streamed)
-    names = class_names(trial.data, location)
+    names = class_names(trial.data.name, trial.data.classes, location.of(trial.data.root).root, bool(trial.data.split))
     pixels = part.images if isinstance(part, LabelledTensors) else None
     size = trial.recipe.batch_size if streamed or trial.data.task.entry.own_loss else TEST_BATCH
     return TestData(pixels, part.labels, names, images.normalization, size, part)
@@ -160,26 +159,6 @@ def split_of(trial: Trial, split: Split | None) -> Split:
 @lru_cache(maxsize=1)
 def _load_images(data: Data, location: Location, device: torch.device) -> TrialImages:
     return ImageCache().load(data, location, device)
-
-
-def class_names(data: Data, location: Location) -> tuple[str, ...]:
-    """The name of each class: of its folder, where images are in class folders and in place; else its number.
-
-    Args:
-        data: Of a trial.
-        location: Where the images are.
-    """
-    numbers = tuple(map(str, range(data.classes)))
-    if not data.data_set.folders:
-        return numbers
-    parts = source_of(data.name, data.read_options).parts
-    assert parts is not None
-    try:
-        (part,) = parts(location.of(data.root).root, ["all" if data.split else "train"])
-    except AblateError:
-        return numbers
-    found = tuple(printable(os.fsdecode(name)) for name, files in part.images.items() if files)
-    return found if len(found) == len(numbers) else numbers
 
 
 def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = "cpu") -> np.ndarray[Any, Any]:
