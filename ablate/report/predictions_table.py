@@ -314,7 +314,7 @@ def prediction_frames(analysis: StudyAnalysis) -> dict[str, pd.DataFrame]:
             rows.append({**values, "trials": " ".join(one.trials)})
             errors, sizes = found.class_errors(one), matrix.sum(axis=1)
             classes += [
-                {**about, "class": names[i], "images": round(float(sizes[i])), "error": round(float(errors[i]), 6)}
+                {**about, "class": names[int(i)], "images": round(float(sizes[i])), "error": round(float(errors[i]), 6)}
                 for i in np.flatnonzero(sizes)
             ]
             confusions += [

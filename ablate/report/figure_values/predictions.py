@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
@@ -136,7 +136,7 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         yield FigureInfo(pictures, f"{analysis.study.title}: missed by all networks", caption, number)
 
 
-def _each(analysis: StudyAnalysis) -> Iterator[tuple[int, DataPredictions, list[str]]]:
+def _each(analysis: StudyAnalysis) -> Iterator[tuple[int, DataPredictions, Sequence[str]]]:
     """The number of the drawing, the predictions and the names of the classes of each data set."""
     several = len(analysis.predictions) > 1
     for place, found in enumerate(analysis.predictions, 1):

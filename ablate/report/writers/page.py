@@ -137,6 +137,7 @@ def _template() -> jinja2.Template:
         "trials_data": lambda table: pack(_trials_data(table)),
     }
     environment.tests |= {name: lambda content, kind=kind: isinstance(content, kind) for name, kind in KINDS.items()}
+    environment.tests["whole_width"] = lambda content: isinstance(content, (Curves, ParallelAxes, Figures, Provenance))
     environment.tests["sortable"] = _is_sortable
     return environment.from_string(_asset("page.html.j2"))
 
