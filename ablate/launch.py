@@ -477,7 +477,7 @@ class _RunInProgress:
 
     def train(self, tasks: Sequence[Task], backend: Backend, one_by_one: bool) -> None:
         """Train trials on a backend, those of a variant together where that is faster."""
-        from ablate.schedule.cohorts import Cohorts, cohort_size
+        from ablate.schedule.cohorts import Cohorts, cohort_size, step_by_step
 
         gpu = backend.slots[0].device == "cuda"
         slots = min(len(backend.slots), len(tasks))
@@ -487,9 +487,9 @@ class _RunInProgress:
             cohorts = Cohorts(waiting, _variant_of, size)
             for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(heard)):
                 for one, by_itself in cohorts.outcomes(outcome):
-                    if one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
-                        progress.say(f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step")
-                        yield replace(one.task, payload=replace(one.task.payload, plain=True))
+                    if (gpu or size > 1) and (again := step_by_step(one, by_itself)):
+                        progress.say(again[1])
+                        yield again[0]
                     else:
                         yield one
 

@@ -23,6 +23,21 @@ def cohort_size(asked: int | None, tasks: int, slots: int, gpu: bool) -> int:
     return asked or (max(1, min(MOST, tasks // slots)) if gpu else 1)
 
 
+def step_by_step(outcome: Outcome, by_itself: bool) -> tuple[Task, str] | None:
+    """The task of a trial that failed among others or in a CUDA graph, to be run again alone and step by step; and a line.
+
+    None if the trial reported its failure itself, or has been run so.
+
+    Args:
+        outcome: Of a trial, from Cohorts.outcomes().
+        by_itself: Whether the trial reported how it ended.
+    """
+    if outcome.status != "failed" or by_itself or outcome.task.payload.plain:
+        return None
+    line = f"{outcome.task.label}: {outcome.cause}; again from its checkpoint, alone and step by step"
+    return replace(outcome.task, payload=replace(outcome.task.payload, plain=True)), line
+
+
 class Cohorts:
     """Joins up to `size` tasks of one variant into one task with the tuple of their payloads as its payload.
 

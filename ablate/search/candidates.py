@@ -18,6 +18,7 @@ from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost, plan_program, probe_networks, program_cost
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.launch import (
+    COHORT_WORK,
     PROGRAM_STOPPING,
     PROGRAM_WORK,
     STOPPING,
@@ -118,6 +119,14 @@ class Candidates(ABC, Generic[V, T]):
     def decision(self) -> Decision:
         """What candidates are compared by."""
         return self.study.decision
+
+    def work_on(self, device: str) -> str:
+        """The work of the trainings on a kind of device.
+
+        Args:
+            device: "cpu" or "cuda".
+        """
+        return self.work
 
     @abstractmethod
     def trials(self, variant: V) -> tuple[T, ...]:
@@ -313,6 +322,14 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     def __post_init__(self) -> None:
         self.make = self.maker or candidate_maker(self.study)
         self.gpus = self.study.recipe.gpus
+
+    def work_on(self, device: str) -> str:
+        """On a GPU that of a cohort: trainings of one candidate run side by side.
+
+        Args:
+            device: "cpu" or "cuda".
+        """
+        return COHORT_WORK if device == "cuda" else self.work
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -1,4 +1,6 @@
-"""run_search(): asks Optuna for candidates, trains each fold by fold on the scheduler's slots, and reports the results.
+"""run_search(): asks Optuna for candidates, trains each on the scheduler's slots, and reports the results.
+
+A candidate is trained fold by fold; on a GPU all its trainings run side by side, unless the pruner may end it between them.
 
 There is one thread for each slot; it evaluates one candidate after another. A training of a candidate is an ordinary trial
 with its id and record. Sampled values and reported results depend on the records only, so a search that is killed and
@@ -13,7 +15,7 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,13 +26,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ablate.errors import AblateError
-from ablate.launch import INCOMPLETE, RunOptions, open_backend, signals, teller
+from ablate.launch import COHORT_WORK, INCOMPLETE, RunOptions, open_backend, signals, teller
 from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.epochs import read_epochs
 from ablate.records.records import Record, recover_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import label_of
 from ablate.report.numbers import format_of
-from ablate.schedule.tasks import Executor, Outcome, Stop, Task
+from ablate.schedule.cohorts import MOST, Cohorts, step_by_step
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.search.candidates import Candidates
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
@@ -138,7 +141,7 @@ def _run_drivers(drivers: list[SearchDriver], backend: Backend, url: str, consol
             driver.progress, driver.stop = progress, stop
         stack.enter_context(progress)
         stack.enter_context(signals(stop))
-        run = stack.enter_context(backend.open(first.candidates.work, stop))
+        run = stack.enter_context(backend.open(first.candidates.work_on(slots[0].device), stop))
         for driver in drivers:
             driver.run = run
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(_serve)(drivers) for _ in slots)
@@ -182,6 +185,7 @@ class SearchDriver:
     def __init__(self, candidates: Candidates[Any, Any], runs: Path, url: str, options: RunOptions, device: str) -> None:
         self.candidates, self.search, self.decision = candidates, candidates.search, candidates.decision
         self.runs, self.options, self.device, self.make = runs, options, device, candidates.make
+        self.cohorts = candidates.work_on(device) == COHORT_WORK
         self.summary = SearchSummary(lowest=self.decision.lowest)
         self.lock, self.measuring = threading.Lock(), threading.Lock()
         study = candidates.study
@@ -316,18 +320,22 @@ class SearchDriver:
         pruning = Pruning(self.search, taken.trial, taken.reported, epochs, len(trials), kind.step_told)
         costs = self.measure(variant)
         errors: list[float] = []
-        for index, trial in enumerate(trials):
+        labels = [f"{label} {kind.name(trial)}" for trial in trials]
+        size = len(trials) if self.cohorts and pruning.disabled else 1
+        for first in range(0, len(trials), size):
             listener = None
             if pruning.over_epochs:
                 by = self.decision
-                listener = EpochListener(pruning, index, by.column, by.worst, kind.rows_are_final)
-            record = self.train(trial, f"{label} {kind.name(trial)}", listener)
+                listener = EpochListener(pruning, first, by.column, by.worst, kind.rows_are_final)
+            part = slice(first, first + size)
+            found = self.train(trials[part], labels[part], listener)
             if pruning.pruned:  # at an epoch; the training may have run on by a random number of epochs
                 break
-            if not isinstance(record, Record):
-                return self.fail(taken.trial, label, record) if record.status == "failed" else None
-            errors.append(kind.value(record))
-            pruning.report_training(index, errors[-1])
+            for record in found:
+                if not isinstance(record, Record):
+                    return self.fail(taken.trial, label, record) if record.status == "failed" else None
+                errors.append(kind.value(record))
+                pruning.report_training(len(errors) - 1, errors[-1])
             if pruning.pruned:
                 break
         shown = [error if math.isfinite(error) else None for error in errors]
@@ -353,42 +361,75 @@ class SearchDriver:
                 self.opened.set_user_attr(DEVICE, device)
         return [*costs.values()]
 
-    def train(self, trial: Any, label: str, on_epoch: EpochListener | None) -> Record | Outcome:
-        """The record of a training, trained first if there is none; or the outcome of a training that left no record.
+    def train(self, trials: Sequence[Any], labels: Sequence[str], on_epoch: EpochListener | None) -> list[Record | Outcome]:
+        """The records of trainings, trained first if there are none; in the place of a record that is not made its outcome.
 
         Args:
-            trial: The training.
-            label: Its name on the terminal.
+            trials: The trainings, of one candidate.
+            labels: Their names on the terminal.
             on_epoch: Called with every epoch, including those of an earlier attempt; returns whether to end the training.
-                None if no epoch is needed.
+                None if no epoch is needed, as it must be for several trainings.
         """
-        directory = trial_directory(self.runs, trial.id)
 
         def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
             self.progress.event(slot, task, event)
             if self.options.follower and event["event"] == "epoch":
-                self.options.follower.hear(trial, label, event)
+                self.options.follower.hear(task.payload.trial, task.label, event)
             return on_epoch is not None and event["event"] == "epoch" and on_epoch(event)
 
+        found: dict[str, Record | Outcome] = {}
         while True:
-            if record := recover_record(self.runs, trial.id, self.progress.say):
-                self.candidates.check(trial, record)
-                if on_epoch and not any(map(on_epoch, record.epochs())):
-                    on_epoch.end()
-                return record
-            task = self.candidates.task(trial, label, self.runs, self.device, self.options)
-            if on_epoch and any(map(on_epoch, read_epochs(directory))):
-                return Outcome(task, "interrupted")
-            outcome = self.run(task, on_event)
-            if self.options.follower and outcome.status in ("completed", "diverged", "failed", "interrupted"):
-                self.options.follower.ended(trial, label, outcome.status)
-            if outcome.status in ("completed", "diverged"):
-                self.summary.trained += 1
-            elif outcome.status == "busy":  # another run trains the same trial; if it dies, this one continues
-                while trial_state(self.runs, trial.id) == "running" and not self.stop.level:
-                    time.sleep(WAIT_SECONDS)
-            elif outcome.status != "recorded":
-                return outcome
+            tasks: list[Task] = []
+            for trial, label in zip(trials, labels):
+                if trial.id in found:
+                    continue
+                if record := recover_record(self.runs, trial.id, self.progress.say):
+                    self.candidates.check(trial, record)
+                    if on_epoch and not any(map(on_epoch, record.epochs())):
+                        on_epoch.end()
+                    found[trial.id] = record
+                    continue
+                task = self.candidates.task(trial, label, self.runs, self.device, self.options)
+                if on_epoch and any(map(on_epoch, read_epochs(trial_directory(self.runs, trial.id)))):
+                    found[trial.id] = Outcome(task, "interrupted")
+                else:
+                    tasks.append(task)
+            if not tasks:
+                return [found[trial.id] for trial in trials]
+            for outcome in self.run_together(tasks, on_event):
+                trial = outcome.task.payload.trial
+                if self.options.follower and outcome.status in ("completed", "diverged", "failed", "interrupted"):
+                    self.options.follower.ended(trial, outcome.task.label, outcome.status)
+                if outcome.status in ("completed", "diverged"):
+                    self.summary.trained += 1
+                elif outcome.status == "busy":  # another run trains the same trial; if it dies, this one continues
+                    while trial_state(self.runs, trial.id) == "running" and not self.stop.level:
+                        time.sleep(WAIT_SECONDS)
+                elif outcome.status != "recorded":
+                    found[trial.id] = outcome
+
+    def run_together(self, tasks: Sequence[Task], on_event: OnEvent) -> Iterator[Outcome]:
+        """Yield the outcome of each training; on a GPU they run side by side.
+
+        One that fails among others or in a CUDA graph is run again from its checkpoint, alone and step by step.
+
+        Args:
+            tasks: Of one candidate.
+            on_event: Receives the events of each.
+        """
+        if not self.cohorts:
+            yield from (self.run(task, on_event) for task in tasks)
+            return
+        waiting = [tasks[first : first + MOST] for first in range(0, len(tasks), MOST)]
+        while waiting:
+            together = Cohorts(waiting.pop(0), lambda task: "", MOST)
+            (joined,) = together.tasks
+            for one, by_itself in together.outcomes(self.run(joined, together.listener(on_event))):
+                if again := step_by_step(one, by_itself):
+                    self.progress.say(again[1])
+                    waiting.append([again[0]])
+                else:
+                    yield one
 
     def complete(self, trial: optuna.Trial, label: str, costs: list[float], errors: list[float]) -> None:
         """End a candidate with its objectives.

@@ -1,4 +1,4 @@
-"""train_cohort(): trains the seeds of a variant side by side on one device, as many as fit into its memory.
+"""train_cohort(): trains the seeds or folds of a variant side by side on one device, as many as fit into its memory.
 
 Each trial has its own id, record and checkpoints, may diverge without the others, and gives the same bits as alone. If the
 memory does not suffice for all, they are trained in several rounds. While other processes fill the GPU, trials wait.
@@ -131,9 +131,10 @@ def _train(
             except AblateError as error:
                 left.remove(job)
                 tell(job, "failed", f"{type(error).__name__}: {error}")
-        for attempt, status in train_side_by_side(attempts, stop, report):
-            left.remove(attempt.job)
-            tell(attempt.job, status)
+        for group in _of_equal_sizes(attempts):
+            for attempt, status in train_side_by_side(group, stop, report):
+                left.remove(attempt.job)
+                tell(attempt.job, status)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -145,3 +146,12 @@ def _train(
             took = max(took, before[0] - now[0] - (cache.images.nbytes - resident))
         cache.measured_memory[workload_of(jobs[0].trial)] = max(1, took // len(attempts))
     return tuple(left)
+
+
+def _of_equal_sizes(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+    """The attempts in groups whose passes have equally many images: folds may differ by one."""
+    groups: dict[tuple[int, ...], list[Attempt]] = {}
+    for attempt in attempts:
+        sizes = *attempt.training.batches.sizes, 0, *attempt.testing.batches.sizes
+        groups.setdefault(sizes, []).append(attempt)
+    return [*groups.values()]
