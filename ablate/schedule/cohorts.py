@@ -72,7 +72,7 @@ class Cohorts:
         """
 
         def listen(slot: int, task: Task, event: dict[str, Any]) -> bool | None:
-            if event["event"] != "epoch":
+            if "trial" not in event:
                 return on_event(slot, task, event)
             if "status" in event:
                 self.ended[event["trial"]] = event["status"], event["cause"]

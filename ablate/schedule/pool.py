@@ -24,13 +24,16 @@ class Ticket:
 
     Attributes:
         broke_on: The names of the GPUs on which it broke.
-        trained: Whether its last attempt reported anything, so that the GPU is not useless.
+        trained: Whether its last attempt reported an epoch, so that the GPU is not useless and there is a checkpoint.
+        model: The kind of GPU of its last attempt; it goes on on one of that kind if it can choose.
+        attempts: How often it was tried.
     """
 
     def __init__(self, label: str) -> None:
         self.label = label
         self.broke_on: list[str] = []
         self.trained = False
+        self.model = ""
         self.attempts = 0
 
 
@@ -65,6 +68,7 @@ class SlotPool:
                 while (index := self._assigned(ticket)) is None:
                     self._changed.wait()
                 self._free.remove(index)
+                ticket.model = self.slots[index].model
             finally:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
@@ -127,7 +131,9 @@ class SlotPool:
         for one in self._waiting:
             elsewhere = sound.difference(one.broke_on) or names.difference(one.broke_on) or names
             allowed = elsewhere if one.broke_on else names
-            index = next((index for index in free if self.slots[index].name in allowed), None)
+            fitting = [index for index in free if self.slots[index].name in allowed]
+            alike = (index for index in fitting if self.slots[index].model == one.model)
+            index = next(alike, fitting[0] if fitting else None)
             if index is not None:
                 free.remove(index)
             elif one.trained:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def find_slots(
         slots: On GPUs the most slots, on the CPU their number; None: as many as the devices allow.
         slots_per_gpu: From 1; ignored if gpus_per_slot is more than 1.
         gpus_per_slot: GPUs of each slot; more than one are shared with no other slot. On the CPU: its processes.
-        say: Receives a line if GPUs are there that are not used.
+        say: Receives a line if GPUs are there that are not used, or if they are of different kinds.
 
     Raises:
         RunError: The options are not valid, there are too few GPUs, or "cuda" is asked for and torch can use none.
@@ -98,6 +99,10 @@ def find_slots(
         # One thread for each process: it measured 1.1 to 1.2 times the throughput of one process with two threads.
         hidden = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or max(1, count_cores() // gpus_per_slot))]
+    kinds = Counter(slot.model for slot in found[:slots])
+    if len(kinds) > 1:
+        told = ", ".join(f"{count} on {model}" for model, count in kinds.items())
+        say(f"slots on different kinds of GPUs: {told}; their last bits differ, and each trial's record names its own")
     return found[:slots]
 
 

@@ -142,6 +142,14 @@ class Attempt:
         return {key: checkpoint.get(key) for key in ("average", "scaler")} if checkpoint else {}
 
     @property
+    def moved(self) -> str:
+        """What there is to say if the trial was begun on another kind of device; "" if it was not."""
+        then = self.earlier[-1].get("device") if self.earlier and self.rows else None
+        if then in (None, self.made["device"]):
+            return ""
+        return f"trained to epoch {len(self.rows)} on {then}, goes on on {self.made['device']}: its last bits may differ"
+
+    @property
     def epoch(self) -> int:
         """The epoch that runs now or is next, from 1."""
         return len(self.rows) + 1

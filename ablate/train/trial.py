@@ -38,7 +38,7 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
     Args:
         job: The trial and where it is trained.
         stop: Called at the end of each epoch; if it returns True, a checkpoint is written and training ends.
-        report: Receives the row and the images per second of each epoch, and {} as a heartbeat.
+        report: Receives the row and the images per second of each epoch, {} as a heartbeat, and notes.
         cache: What this process keeps for the next trial; None: nothing is kept.
 
     Returns:
@@ -82,6 +82,8 @@ def train_side_by_side(
     waiting, beat = list(attempts), _beating(report)
     for attempt in waiting:
         attempt.beat = beat
+        if attempt.moved and not attempt.ended:
+            report({"event": "note", "trial": attempt.job.trial.id, "text": attempt.moved})
     while waiting:
         # An attempt may have ended before: its process was killed just before it wrote the result.
         for attempt in [attempt for attempt in waiting if attempt.ended]:

@@ -134,3 +134,12 @@ def test_a_trial_waits_for_another_gpu_unless_it_had_begun_to_train_and_nobody_e
 def test_one_more_task_is_under_way_where_one_may_have_to_wait() -> None:
     assert under_way(gpus(3)) == 4 and under_way(gpus(1, each=2)) == 2
     assert under_way([Slot("core 0", "cpu"), Slot("core 1", "cpu")]) == 2
+
+
+def test_a_trial_goes_on_on_the_same_kind_of_gpu_if_it_can() -> None:
+    kinds = ["A", "B", "A"]
+    pool = SlotPool([Slot(f"gpu {i}", "cuda", model=kind) for i, kind in enumerate(kinds)])
+    ticket = Ticket("first")
+    assert broken(pool, ticket) == [] and ticket.model == "A"
+    assert take(pool, ticket) == 2
+    assert take(pool, Ticket("other")) == 1

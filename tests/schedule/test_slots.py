@@ -146,7 +146,8 @@ def test_a_gpu_without_kernels_is_left_out_and_said(monkeypatch: pytest.MonkeyPa
     found = find_slots(slots_per_gpu=2, say=said.append)
     assert [slot.words for slot in found] == ["gpu 0 (GPU 9.0)", "gpu 3 (GPU 7.5)"] * 2
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == ["0", "3"] * 2
-    (line,) = said
+    line, kinds = said
+    assert kinds.startswith("slots on different kinds of GPUs: 2 on GPU 9.0, 2 on GPU 7.5; their last bits differ")
     assert line.startswith(f"gpu 1 (GPU 3.7, sm_37) is left out: torch {torch.__version__} has kernels for sm_75, sm_80,")
     assert line.endswith("gpu 2 is left out, as torch cannot use it: CUDA error: uncorrectable ECC error encountered")
     see_gpus(monkeypatch, (3, 7))

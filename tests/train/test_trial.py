@@ -91,6 +91,19 @@ def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(job: Job, preci
     assert [attempt["last_epoch"] for attempt in record.result["earlier_attempts"]] == [1, 3]
 
 
+def test_a_trial_that_goes_on_on_another_kind_of_device_says_so(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    made = attempt.provenance
+    monkeypatch.setattr(attempt, "provenance", lambda device: {**made(device), "device": "A GPU"})
+    assert train_trial(job, *stop_after(1)) == "interrupted"
+    assert train_trial(job, *stop_after(2)) == "interrupted"
+    monkeypatch.setattr(attempt, "provenance", lambda device: {**made(device), "device": "B GPU"})
+    assert train_trial(job, never, told.append) == "completed"
+    notes = [event for event in told if event.get("event") == "note"]
+    text = "trained to epoch 2 on A GPU, goes on on B GPU: its last bits may differ"
+    assert notes == [{"event": "note", "trial": job.trial.id, "text": text}]
+
+
 @pytest.mark.parametrize("recipe", [{}, {"clip_norm": 0.5, "accumulate": 2}])
 def test_the_scale_of_a_float16_loss_is_resumed_too(
     job: Job, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
