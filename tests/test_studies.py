@@ -252,6 +252,15 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
         assert "small scale, not the paper's" in small.report().document.heading
 
 
+@pytest.mark.parametrize("name", [name for name in SCALED if "\n  laptop:" in (STUDIES / f"{name}.yaml").read_text()])
+def test_a_laptop_trains_few_epochs_on_all_images_and_can_reach_a_verdict(name: str, tmp_path: Path) -> None:
+    laptop = experiment(name, "laptop", tmp_path)
+    assert max(laptop.study.seeds) >= 5 or laptop.study.until
+    for variant in laptop.variants:
+        assert (variant.data.title, variant.data.train_size, variant.data.test_size) == ("CIFAR-10", None, None)
+        assert variant.recipe.epochs == 15 and variant.counts.parameters < 3e6
+
+
 @pytest.mark.parametrize("name", SCALED)
 def test_no_value_of_a_small_scale_is_held_to_follow_the_published_protocol(name: str, tmp_path: Path) -> None:
     found = analysis(name, "small", tmp_path)
