@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,20 @@ def test_it_prints_whole_tables_and_no_controls(page: Any) -> None:
     page.set_viewport_size({"width": 680, "height": 900})  # A4 between its margins
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == LIGHT
+
+
+@pytest.mark.parametrize(("width", "wide"), [(1280, False), (1500, True), (1920, True)])
+def test_a_block_stands_beside_the_main_figure_where_there_is_room(
+    browser: Any, tmp_path: Path, width: int, wide: bool
+) -> None:
+    path = tmp_path / "index.html"
+    path.write_bytes(write_page([(replace(document("one"), main_figure="errors"), {"errors": SVG})]))
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        open_page(page := context.new_page(), path.as_uri())
+        main = page.locator(".main").bounding_box(timeout=5000)
+        boxes = [section.bounding_box() for section in page.locator("section").all()]
+        beside = [box for box in boxes if box["x"] >= main["x"] + main["width"] and box["y"] < main["y"] + main["height"]]
+        assert len(beside) == wide and page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [320, 390])
