@@ -25,8 +25,9 @@ class Precision:
         scaled: Whether the loss is scaled, and the gradients scaled back, so that small gradients do not become 0.
         tf32: Whether products of float32 numbers may be computed in TensorFloat-32.
         capability: The compute capability from which NVIDIA GPUs have it.
-        instructions: Flags of a processor (of /proc/cpuinfo), one of which it needs; None: every processor has it.
-        required: Whether a device without it is refused. Otherwise it is emulated there, which is slower than float32.
+        instructions: Flags of a processor (of /proc/cpuinfo), one of which makes it faster than float32; None: every
+            processor has it.
+        required: Whether a device without it is refused. Otherwise it is slower there than float32.
     """
 
     name: str
@@ -58,7 +59,7 @@ PRECISIONS = {
         Precision(
             name="bfloat16",
             words="bfloat16",
-            explained="autocast; GPUs from 8.0, processors with AVX-512 BF16 or AMX",
+            explained="autocast; GPUs from 8.0, processors with AMX, AMD's with AVX-512 BF16",
             bytes=2,
             cast="bfloat16",
             capability=(8, 0),

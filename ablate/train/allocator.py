@@ -1,4 +1,4 @@
-"""The memory allocator of the C library on a CPU: freed memory is kept within a pass and given back between passes.
+"""The memory allocator of the C library on a CPU: freed memory is kept for the next step and given back around tests.
 
 Each step frees its features and allocates as many again. By default glibc gives large blocks back to the system at once, so
 every step has new pages, which the system must clear first. In float32 that took a sixth of a step of WRN-16-2. Where

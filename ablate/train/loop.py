@@ -103,8 +103,6 @@ class Pass:
         Args:
             epoch: From 1.
         """
-        if self.device.type == "cpu":
-            release_freed_memory()  # a test pass has other sizes than a training pass
         self.batches.begin(epoch)
         self.added = 0
         for total in (self.loss, *self.totals):
@@ -410,6 +408,7 @@ class Testing(Pass):
         Args:
             epoch: Has no effect here.
         """
+        self._release()
         super().begin(epoch)
         self.row.zero_()
         self.kept = None
@@ -454,6 +453,7 @@ class Testing(Pass):
             NotationError: A measure of the user's own raises an error or returns no number.
         """
         scores = super().scores()
+        self._release()
         if not (self.of_all or self.keeping):
             return scores
         assert self.logits is not None, "a rank without images"
@@ -467,6 +467,11 @@ class Testing(Pass):
             values[measure.name] = measure.of_all(logits, labels) if finite else math.inf
         known = {measure.name: values[measure.name] for measure in self.measures}
         return scores._replace(measures={name: value for name, value in known.items() if not math.isnan(value)})
+
+    def _release(self) -> None:
+        """On a CPU, let the memory of training passes and that of this one, of other sizes, not add up."""
+        if self.device.type == "cpu":
+            release_freed_memory()
 
 
 def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = None) -> LossFunctions:

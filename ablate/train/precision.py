@@ -11,7 +11,7 @@ from ablate.train.devices import cpu_flags, cpu_model
 
 
 def has(device: str, precision: Precision) -> bool:
-    """Whether a device computes in a precision itself.
+    """Whether a device computes in a precision, and faster than in float32.
 
     Args:
         device: As torch names it: "cpu", "cuda" or "cuda:1".
@@ -42,14 +42,14 @@ def choose_precision(devices: Sequence[str]) -> ChosenPrecision:
 
 
 def check_precision(name: str, devices: Sequence[str]) -> list[str]:
-    """A line for each kind of device that only emulates a precision.
+    """A line for each kind of device on which a precision is slower than float32.
 
     Args:
         name: Of the precision.
         devices: Those of a run, as torch names them.
 
     Raises:
-        RunError: A device lacks the precision and does not emulate it.
+        RunError: A device lacks the precision.
     """
     precision = PRECISIONS[name]
     lines: dict[str, None] = {}
@@ -60,7 +60,7 @@ def check_precision(name: str, devices: Sequence[str]) -> list[str]:
         where = describe_device(device)
         if precision.required:
             raise RunError(f"recipe.precision: {where} has no {name}; use float32, or another device")
-        lines[f"recipe.precision: {where} emulates {name} and is slower with it than with {' or '.join(others)}"] = None
+        lines[f"recipe.precision: {where} is slower with {name} than with {' or '.join(others)}"] = None
     return list(lines)
 
 

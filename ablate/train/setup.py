@@ -29,7 +29,7 @@ from ablate.records.timings import Workload
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
-from ablate.train.allocator import keep_freed_memory
+from ablate.train.allocator import keep_freed_memory, release_freed_memory
 from ablate.train.arithmetic import products_kept, set_products
 from ablate.train.images import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm
@@ -137,6 +137,7 @@ def configure(device: str, deterministic: bool = True) -> torch.device:
     """
     if torch.device(device).type == "cpu":
         keep_freed_memory()
+        release_freed_memory()  # of an earlier trial
     return _configure_torch(device, deterministic)
 
 

@@ -71,7 +71,7 @@ def added(network: Blueprint) -> int:
 
 
 def processor_has_bfloat16(path: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor multiplies bfloat16 itself; without, it is slower than float32."""
+    """Whether this processor multiplies bfloat16 itself: Intel's with AMX faster than float32, without AMX half as fast."""
     try:
         words = path.read_text().split()
     except OSError:

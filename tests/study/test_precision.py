@@ -18,6 +18,7 @@ from ablate.schedule.slots import Slot
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
+from ablate.train import devices as device_names
 from ablate.train import precision
 from ablate.train.precision import check_precision, choose_precision
 
@@ -40,6 +41,23 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> dict[str, frozenset[str]]:
     monkeypatch.setattr(precision, "_capability", GPUS.__getitem__)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU {device[-1]}")
     return flags
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "chosen"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16", "float32"),
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+    ],
+)
+def test_bfloat16_is_chosen_where_a_processor_is_faster_with_it(
+    vendor: str, flags: str, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"vendor_id\t: {vendor}\nmodel name\t: a processor\nflags\t\t: fpu {flags}\n")
+    monkeypatch.setattr(device_names, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(precision, "cpu_flags", device_names.cpu_flags.__wrapped__)
+    assert choose_precision(["cpu"]).name == chosen
 
 
 def load(folder: Path, name: str = "auto", axis: str = "", runs: str = "runs") -> Experiment:
@@ -93,14 +111,13 @@ def test_gpus_that_differ_are_refused(devices: dict[str, frozenset[str]]) -> Non
     )
 
 
-def test_a_device_that_emulates_is_named_and_one_without_is_refused(devices: dict[str, frozenset[str]]) -> None:
+def test_a_device_that_is_slower_is_named_and_one_without_is_refused(devices: dict[str, frozenset[str]]) -> None:
     assert check_precision("bfloat16", ["cuda:0", "cpu"]) == []
     assert check_precision("bfloat16", ["cuda:0", "cuda:1"]) == [
-        "recipe.precision: GPU 1 (compute capability 7.5) emulates bfloat16 and is slower with it than with float16 or "
-        "float32"
+        "recipe.precision: GPU 1 (compute capability 7.5) is slower with bfloat16 than with float16 or float32"
     ]
     (line,) = check_precision("float16", ["cpu"])
-    assert line == "recipe.precision: a processor emulates float16 and is slower with it than with bfloat16 or float32"
+    assert line == "recipe.precision: a processor is slower with float16 than with bfloat16 or float32"
     for device in ("cpu", "cuda:1"):
         with pytest.raises(RunError, match="has no tf32; use float32"):
             check_precision("tf32", [device])
@@ -115,7 +132,7 @@ def test_a_run_says_it(tmp_path: Path, devices: dict[str, frozenset[str]]) -> No
     assert study is not None
     trial = Trial(parse_architecture("WRN-10-0.25"), study.recipe, study.data, 0)
     check_precisions(backend, [trial, trial.at_seed(1)], RunOptions(), told.append)
-    assert len(told) == 1 and told[0].endswith("emulates bfloat16 and is slower with it than with float32")
+    assert len(told) == 1 and told[0].endswith("is slower with bfloat16 than with float32")
     check_precisions(backend, [trial], RunOptions(on="ray"), told.append)
     assert len(told) == 1
 

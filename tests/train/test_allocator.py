@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next step and given back between passes."""
+"""Freed memory is kept for the next step and given back around tests."""
 
 from __future__ import annotations
 
