@@ -172,7 +172,7 @@ def importances(opened: optuna.Study) -> dict[str, float] | None:
         found = optuna.importance.get_param_importances(opened, evaluator=evaluator, target=lambda trial: trial.values[0])
     except (ValueError, RuntimeError):  # too few candidates, or all with the same value
         return None
-    return dict(found) if len(found) > 1 else None
+    return {axis: float(share) for axis, share in found.items()} if len(found) > 1 else None  # some are numpy's
 
 
 def best_objective(trials: Iterable[FrozenTrial], decision: Decision) -> float | None:

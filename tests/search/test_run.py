@@ -25,6 +25,7 @@ from ablate.records.records import read_failure, read_record, trial_directory, t
 from ablate.records.timings import write_probe
 from ablate.report.candidate import Candidate
 from ablate.search import run
+from ablate.search.results import importances
 from ablate.search.sampler import FeasibleSampler
 from ablate.study.study import Trial
 from ablate.train import attempt as training
@@ -352,3 +353,10 @@ def test_the_sampler_is_asked_for_no_candidate_twice(tmp_path: Path, monkeypatch
     monkeypatch.setattr(FeasibleSampler, "sample_relative", counted)
     search(invent(tmp_path, 3, space=DROPOUT), tmp_path / "runs")
     assert asked == [0, 1, 2]
+
+
+def test_importances_are_plain_numbers() -> None:
+    opened = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    opened.optimize(lambda trial: trial.suggest_float("a", 0, 1) + trial.suggest_categorical("b", [0.1, 0.2]), n_trials=12)
+    found = importances(opened)
+    assert found and {type(share) for share in found.values()} == {float}
