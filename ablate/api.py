@@ -23,11 +23,12 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.precision import remembered_precision
-from ablate.records.records import trial_state
+from ablate.records.records import RecordState, state_reader
 from ablate.records.timings import read_probes
 from ablate.search.experiment import SearchExperiment
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines
+from ablate.study.budget import BudgetResult
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
@@ -404,11 +405,12 @@ class Experiment(StudyExperiment[Variant, Trial]):
         variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
         followed = self._followed()
         asked = [(variant, seeds) for _, variant, seeds in self._asked(followed)]
-        planned = [self._plan_variant(variant, seeds, varied) for variant, seeds in asked[: len(variants)]]
+        state_of, shared = state_reader(self.runs), _Shared()
+        planned = [self._plan_variant(*each, varied, state_of, shared) for each in asked[: len(variants)]]
         images, refused = plan_images((variant.data for variant in variants), location)
         costly = list(self.own_variants)
         trials = [one["trials"] for one in planned]
-        untuned = [self._plan_variant(variant, seeds, ())["trials"] for variant, seeds in asked[len(variants) :]]
+        untuned = [self._plan_variant(*each, (), state_of, shared)["trials"] for each in asked[len(variants) :]]
         costly += self.own_variants if self._also_untuned else ()
         trials += untuned
         for state in states:
@@ -440,9 +442,16 @@ class Experiment(StudyExperiment[Variant, Trial]):
         told = f"decided on {describe_held_out(self.study.held_out)}"
         return [f"validation: {told}; the test images are evaluated once, after the last epoch"]
 
-    def _plan_variant(self, variant: Variant, seeds: tuple[int, ...], varied: Sequence[str]) -> dict[str, Any]:
+    def _plan_variant(
+        self,
+        variant: Variant,
+        seeds: tuple[int, ...],
+        varied: Sequence[str],
+        state_of: Callable[[str], RecordState],
+        shared: _Shared,
+    ) -> dict[str, Any]:
         trials: list[dict[str, Any]] = [
-            {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id)} for one in variant.trials(seeds)
+            {"id": one.id, "seed": one.seed, "state": state_of(one.id)} for one in variant.trials(seeds)
         ]
         if variant.untuned:
             trials = [{"id": None, "seed": seed, "state": OPEN} for _ in variant.folds or (None,) for seed in seeds]
@@ -450,7 +459,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
             "net": variant.net,
             **({"title": variant.title} if variant.title else {}),
             **designs_json(variant),
-            "network": variant.network,
+            "network": shared.of(variant.architecture, lambda: variant.network),
             "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,
             "parameters": variant.counts.parameters,
@@ -459,12 +468,34 @@ class Experiment(StudyExperiment[Variant, Trial]):
             "training_memory": training_memory(variant.counts, variant.recipe)._asdict(),
             "trials": trials,
         }
-        if variant.budget_result:
-            neighbours = {side: getattr(variant.budget_result, side) for side in ("below", "above")}
-            planned["budget"] = {
-                "measure": self.study.budget.measure if self.study.budget else None,
-                "count": variant.budget_result.count,
-                "deviation": variant.budget_result.deviation,
-                **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
-            }
+        if result := variant.budget_result:
+            planned["budget"] = shared.of(result, lambda: self._plan_budget(result))
         return planned
+
+    def _plan_budget(self, result: BudgetResult) -> dict[str, Any]:
+        """How a network meets the budget."""
+        neighbours = {side: getattr(result, side) for side in ("below", "above")}
+        return {
+            "measure": self.study.budget.measure if self.study.budget else None,
+            "count": result.count,
+            "deviation": result.deviation,
+            **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
+        }
+
+
+class _Shared:
+    """Plain values that rows of a plan have in common, each made once. A plan may have 100,000 rows."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    def of(self, what: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The value that was made for an object.
+
+        Args:
+            what: The object. It is kept, because Python reuses the ids of deleted objects.
+            make: Makes the value.
+        """
+        if id(what) not in self._made:
+            self._made[id(what)] = what, make()
+        return self._made[id(what)][1]

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
+from ablate.records.definitions import read_definitions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import FILES, FINAL, read_record, trial_directory
 from ablate.records.timings import (
@@ -242,10 +243,8 @@ def estimate_cost(
     if options.failures and not options.gpus:
         raise RunError("`failures` requires `gpus`, on which a run is simulated")
     now = now or datetime.now().astimezone()
-    # Checkpointed activations change no result, so records do not say them.
-    workloads = {replace(workload_of(one), checkpoint_activations="none") for one in variants}
     probes = read_probes(runs)
-    paces = read_paces(runs, workloads, {trial["id"] for of_one in trials for trial in of_one})
+    paces = _paces(variants, trials, runs)
     here = find_hardware(options, probes, paces)
     epochs = [
         [max(1, variant.recipe.epochs - _epochs_done(runs, trial)) for trial in of_one if trial["state"] not in FINAL]
@@ -280,6 +279,15 @@ def estimate_cost(
     cost["titan_x_seconds"] = left / titan_x_speed()
     cost["remarks"] = _remarks(variants, cost, probes, options)
     return values, cost
+
+
+def _paces(variants: Sequence[Variant], trials: Sequence[Sequence[dict[str, Any]]], runs: Path) -> list[Pace]:
+    """The paces of recorded trials of these networks."""
+    if next(read_definitions(runs), None) is None:
+        return []
+    # Checkpointed activations change no result, so records do not say them.
+    workloads = {replace(workload_of(one), checkpoint_activations="none") for one in variants}
+    return read_paces(runs, workloads, {trial["id"] for of_one in trials for trial in of_one})
 
 
 def find_hardware(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Hardware | None:
@@ -378,16 +386,16 @@ def _variant_values(
     variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Hardware | None, probes: Sequence[Probe]
 ) -> dict[str, Any]:
     """A variant's newest probe on this device and its estimate, in plain values."""
-    workload = workload_of(variant)
-    probe = here and (
-        find_probe(probes, workload, here.device, here.side_by_side) or find_probe(probes, workload, here.device)
-    )
+    probe = None
+    if here:
+        workload = workload_of(variant)
+        probe = find_probe(probes, workload, here.device, here.side_by_side) or find_probe(probes, workload, here.device)
     return {
         "probe": probe
         and {
             "train_step_ms": {"median": probe.train_step_ms.median, "min": probe.train_step_ms.min},
             "test_batch_ms": {"median": probe.test_batch_ms.median, "min": probe.test_batch_ms.min},
-            "batch_size": workload.batch_size,
+            "batch_size": probe.workload.batch_size,
             "test_batch": probe.test_batch,
             "startup_seconds": probe.startup_seconds,
             "images_per_second": probe.images_per_second,

@@ -12,7 +12,7 @@ from ablate.report.candidate import is_number
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.verdicts import cannot_reach
-from ablate.report.writers.plain import table_text
+from ablate.report.writers.plain import rows_text, table_text
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
@@ -67,7 +67,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         rows.append(row)
     texts = {titles[axis] for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
     columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
-    lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
+    lines = [rows_text(columns, rows), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
     lines += _tune_lines(plan)

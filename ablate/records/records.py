@@ -475,6 +475,25 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
     return "interrupted" if read_epochs(directory) else "missing"
 
 
+def state_reader(runs: Path) -> Callable[[str], RecordState]:
+    """trial_state() for many trials: the directories that there are now are listed once.
+
+    Args:
+        runs: The runs directory.
+    """
+    try:
+        names = {*os.listdir(runs)}
+    except OSError:
+        names = set()
+
+    def state(trial_id: str) -> RecordState:
+        if trial_id not in names and not adopted_from(runs, trial_id) and not former_ids(runs, trial_id):
+            return "missing"
+        return trial_state(runs, trial_id)
+
+    return state
+
+
 def _read_result(path: Path, sealed: bool = False) -> dict[str, Any] | None:
     """The fields of a result.json without its hash; None if there is no such file. Raises RecordError if it is damaged."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -64,23 +65,26 @@ def reference_rows(variants: Sequence[V], group: Callable[[V], Any]) -> tuple[V 
     """
     found: dict[int, V] = {}
     for rows in designed_rows(variants).values():
-        for one in dict.fromkeys(group(variant) for variant, _ in rows):
-            within = [(variant, design) for variant, design in rows if group(variant) == one]
+        groups: dict[Any, list[tuple[V, Design]]] = {}
+        for variant, design in rows:
+            groups.setdefault(group(variant), []).append((variant, design))
+        for within in groups.values():
+            whole = max((i for i, (_, design) in enumerate(within) if _is_whole(design)), default=-1)
+            kept = [i for i, (_, design) in enumerate(within) if design.kind == "path" and design.kept]
+            steps = [within[i][1].row for i in kept]
             for variant, design in within:
-                before = [each for each, other in within if _is_reference(other, design)]
-                if before:
-                    found.setdefault(id(variant), before[-1])
+                before = bisect_left(steps, max(1, design.row))  # the first step is its own reference
+                last = max(whole, kept[before - 1] if before else -1)
+                if last >= 0:
+                    found.setdefault(id(variant), within[last][0])
     return tuple(found.get(id(variant)) for variant in variants)
 
 
-def _is_reference(row: Design, of: Design) -> bool:
-    """Whether a row of an item is one that another row of the item can be compared with; the last such row is."""
-    match row.kind:
-        case "path":
-            return row.kept and (row.row < of.row or row.row == of.row == 0)
-        case "leave_one_out" | "factorial":
-            return row.changes.keys() == row.factors.keys() and all(row.levels.values())
-    return False
+def _is_whole(row: Design) -> bool:
+    """Whether a row has all components of an item of components alone; the last such row is the reference of all rows."""
+    if row.kind not in ("leave_one_out", "factorial"):
+        return False
+    return row.changes.keys() == row.factors.keys() and all(row.levels.values())
 
 
 def designs_json(variant: Designed) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from planned import plan_trials
 
 from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
-from ablate.study.designs import Design, designed_rows
+from ablate.study.designs import Design, designed_rows, reference_rows
 from ablate.study.fractional import aliases, describe_fraction, fractional_design
 from ablate.study.plan import Enumeration, enumerate_variants, label
 from ablate.study.program import ProgramStudy
@@ -337,3 +337,16 @@ def test_a_chosen_value_may_stand_in_a_design() -> None:
         (("variants", 0, "fractional", "base", "lr"), "lr"),
     ]
     assert [_axis_at(path) for path, _ in ways] == [axis for _, axis in ways]
+
+
+def test_references_of_many_rows_are_found_in_one_pass() -> None:
+    class Row:
+        def __init__(self, number: int) -> None:
+            self.designs = (Design("path", 0, number, f"step {number}", {}, {}, kept=number % 3 != 1),)
+
+    grouped = []
+    rows = [Row(number) for number in range(3000)]
+    found = reference_rows(rows, lambda row: grouped.append(row))
+    before = [0, 0, 0, *(number - 1 - (number % 3 == 2) for number in range(3, 3000))]
+    assert [one and rows.index(one) for one in found[:50]] == before[:50]
+    assert found[0] is rows[0] and found[-1] is rows[before[-1]] and len(grouped) == len(rows)
