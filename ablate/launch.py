@@ -388,7 +388,7 @@ def settle_precision(auto_precision: str, runs: Path, options: RunOptions) -> Ru
 
 
 def check_precisions(backend: Backend, trials: Sequence[Trial], options: RunOptions, say: Callable[[str], None]) -> None:
-    """Say which precisions of some trials the devices of this machine only emulate.
+    """Say which precisions of some trials the devices of this machine only emulate, and if nobody has tried such devices.
 
     Args:
         backend: Where they run.
@@ -399,10 +399,12 @@ def check_precisions(backend: Backend, trials: Sequence[Trial], options: RunOpti
     Raises:
         RunError: A device lacks the precision of a trial.
     """
-    from ablate.train.precision import check_precision, devices_of
+    from ablate.train.precision import check_precision, devices_of, untried
 
     if options.on != "local":
         return
+    if line := untried(backend.slots[0].device):
+        say(line)
     for name in dict.fromkeys(trial.recipe.precision for trial in trials):
         if name != "float32":
             for line in check_precision(name, devices_of(backend.slots[0].device)):
@@ -481,13 +483,18 @@ class _RunInProgress:
 
         gpu = backend.slots[0].device == "cuda"
         slots = min(len(backend.slots), len(tasks))
-        size = 1 if one_by_one else cohort_size(self.options.cohort, len(tasks), slots, gpu)
+        total = sum(task.cost for task in tasks)
+
+        def size(task: Task) -> int:
+            return 1 if one_by_one else cohort_size(self.options.cohort, task.cost, total, slots, gpu)
+
+        together = gpu or max(map(size, tasks), default=1) > 1
 
         def execute(waiting: Sequence[Task], stop: Stop, progress: Progress, heard: OnEvent) -> Iterator[Outcome | Task]:
             cohorts = Cohorts(waiting, _variant_of, size)
             for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(heard)):
                 for one, by_itself in cohorts.outcomes(outcome):
-                    if (gpu or size > 1) and (again := step_by_step(one, by_itself)):
+                    if together and (again := step_by_step(one, by_itself)):
                         progress.say(again[1])
                         yield again[0]
                     else:

@@ -25,7 +25,10 @@ from ablate.study.study import Trial
 T = TypeVar("T", Trial, ProgramTrial)
 TIMES = ("train_seconds", "test_seconds")
 COMPARED = tuple(field for field in EPOCH_FIELDS if field not in TIMES)
-MADE_WITH = ("device", "threads", "torch", "torchvision", "numpy", "python", "platform", "ablate", "revision")
+MADE_WITH = (
+    *("device", "threads", "torch", "torchvision", "cuda", "cudnn", "driver", "numpy", "python", "platform", "ablate"),
+    "revision",
+)
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,20 @@ from ablate.schedule.tasks import OnEvent, Outcome, Task
 MOST = 8  # trials of a cohort when its size is not given
 
 
-def cohort_size(asked: int | None, tasks: int, slots: int, gpu: bool) -> int:
+def cohort_size(asked: int | None, cost: float, total: float, slots: int, gpu: bool) -> int:
     """How many trials of a variant a worker trains together.
 
     Args:
-        asked: The size to use; None: 1 on a CPU, on a GPU up to MOST such that all slots have work.
-        tasks: Number of trials to run.
+        asked: The size to use; None: 1 on a CPU, on a GPU up to MOST, and no more than the share of a slot in all the work:
+            the seeds of a wide network would otherwise wait for each other on one GPU while others have nothing to do.
+        cost: Of a trial, in any unit.
+        total: The cost of all trials to run.
         slots: Number of slots.
         gpu: Whether the slots are on GPUs.
     """
-    return asked or (max(1, min(MOST, tasks // slots)) if gpu else 1)
+    if asked or not gpu:
+        return asked or 1
+    return max(1, min(MOST, int(total / (slots * cost) + 1e-6))) if cost else MOST
 
 
 def step_by_step(outcome: Outcome, by_itself: bool) -> tuple[Task, str] | None:
@@ -46,7 +50,7 @@ class Cohorts:
     Args:
         tasks: One for each trial.
         variant_of: The key of a task's variant; None for a task that runs alone.
-        size: The most tasks to join, from 1.
+        size: The most tasks to join, from 1; or a function that gives it for the first task of a variant.
 
     Attributes:
         members: The tasks that were joined, by the id of the joined task.
@@ -54,12 +58,17 @@ class Cohorts:
         ended: (status, cause) of each trial that has ended, by its id.
     """
 
-    def __init__(self, tasks: Sequence[Task], variant_of: Callable[[Task], Hashable], size: int) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], variant_of: Callable[[Task], Hashable], size: int | Callable[[Task], int]
+    ) -> None:
         variants: dict[Hashable, list[Task]] = {}
         for task in tasks:
             variant = variant_of(task)
             variants.setdefault(task.id if variant is None else variant, []).append(task)
-        groups = [same[first : first + size] for same in variants.values() for first in range(0, len(same), size)]
+        groups = list[list[Task]]()
+        for same in variants.values():
+            most = size if isinstance(size, int) else size(same[0])
+            groups += [same[first : first + most] for first in range(0, len(same), most)]
         self.members = {"+".join(task.id for task in group): group for group in groups}
         self.tasks = [_bundle(key, group) for key, group in self.members.items()]
         self.ended: dict[str, tuple[str, str]] = {}

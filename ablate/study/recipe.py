@@ -161,6 +161,7 @@ class Recipe(Frozen):
         sampler: "balanced": images of an epoch are drawn with replacement, each class equally often.
         init: How the weights are drawn.
         seed_of: What the seeds differ in.
+        deterministic: Whether an operation that has no deterministic algorithm on the device ends the trial.
         python: A recipe of the user's own; see kinds/hooks.py.
     """
 
@@ -219,6 +220,10 @@ class Recipe(Frozen):
         Initialization, _leading("batch_norm_weight"), Field(description="batch_norm_weight; how the weights are drawn")
     ] = Initialization()
     seed_of: Annotated[SeedOf, _leading("order"), Field(description="order; what the seeds differ in")] = SeedOf()
+    deterministic: Annotated[
+        Literal["require", "warn"],
+        Field(description="an operation without a deterministic algorithm; warn: it runs, and no trial can be repeated"),
+    ] = "require"
     python: OwnCode | None = None
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ablate.errors import RunError
 from ablate.study.recipe import Recipe
 
 
@@ -37,17 +38,48 @@ def _switches() -> tuple[list[Any], list[Any]]:
 
 
 @contextmanager
-def products_of(recipe: Recipe) -> Iterator[None]:
-    """A context manager in which products of float32 numbers are computed as a recipe says, and after it as IEEE says.
+def set_as(recipe: Recipe) -> Iterator[None]:
+    """A context manager in which torch multiplies float32 numbers, and takes algorithms, as a recipe says.
+
+    After it products are as IEEE says, and algorithms are deterministic where they were before.
 
     Args:
-        recipe: Says the precision.
+        recipe: Says the precision and what happens where there is no deterministic algorithm.
     """
+    mode = torch.get_deterministic_debug_mode()
     set_products(recipe.arithmetic.tf32)
+    if recipe.deterministic == "warn" and mode:
+        torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
+        torch.set_deterministic_debug_mode(mode)
         set_products(False)
+
+
+NO_ALGORITHM = "does not have a deterministic implementation"  # in torch's message, after the name of the operation
+
+
+@contextmanager
+def refusals_explained(network: str) -> Iterator[None]:
+    """A context manager that names the remedy where an operation of a reader's code has no deterministic algorithm.
+
+    Args:
+        network: Its name.
+
+    Raises:
+        RunError: There is such an operation.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        name, found, _ = str(error).partition(NO_ALGORITHM)
+        if not found:
+            raise
+        raise RunError(
+            f"{network}: {name.split()[-1]} has no deterministic algorithm here; use another operation, or "
+            "recipe.deterministic: warn, with which a trial cannot be repeated bit for bit"
+        ) from error
 
 
 @contextmanager

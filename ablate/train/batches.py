@@ -23,6 +23,16 @@ from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.randomness import generator, stream_seed
 
 TEST_BATCH = 512  # images, if they are resident on the device
+GPU_TEST_BATCH = 500  # of which 10,000 leave no smaller batch, for which a CUDA graph is not worth while
+
+
+def resident_batch(device: torch.device) -> int:
+    """How many images a test batch has, if they are resident on a device.
+
+    Args:
+        device: Of the images.
+    """
+    return GPU_TEST_BATCH if device.type == "cuda" else TEST_BATCH
 
 
 class Batches:
@@ -39,7 +49,10 @@ class Batches:
 
     Attributes:
         sizes: The number of images of each batch of a pass, all ranks together.
+        beside: How many passes run side by side, which share the processes that decode streamed images.
     """
+
+    beside = 1
 
     def __init__(
         self,
@@ -117,7 +130,7 @@ class Batches:
             torch.cat([batch[rows] for batch, rows in zip(torch.split(each, self.size), own)])
             for each in (order, times_before(order))
         )
-        return stream(part, taken, max(1, own[0].stop - own[0].start), augment, draws, self.group.size, times)
+        return stream(part, taken, max(1, own[0].stop - own[0].start), augment, draws, self.group.size * self.beside, times)
 
     def nothing(self, part: Streamed) -> Batch:
         """A batch without images.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 NVIDIA = Path("/proc/driver/nvidia/gpus")
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def cpu_model() -> str:
@@ -18,6 +20,15 @@ def cpu_model() -> str:
 def gpu_models() -> list[str]:
     """The names of the NVIDIA GPUs, as torch names them; empty where the driver does not list them."""
     return [name for path in sorted(NVIDIA.glob("*/information")) for name in _values(path, "Model")]
+
+
+def nvidia_driver() -> str | None:
+    """The version of the NVIDIA driver; None where there is none."""
+    try:
+        found = re.search(r"\b\d{3,}\.\d[\d.]*", DRIVER.read_text())
+    except OSError:
+        return None
+    return found.group() if found else None
 
 
 def _values(path: Path, key: str) -> list[str]:

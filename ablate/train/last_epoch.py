@@ -17,7 +17,7 @@ from ablate.kinds.hooks import Hooks
 from ablate.kinds.measures import ERROR, key_of, take_measure
 from ablate.records.logits import TESTED, Logits, write_evaluation
 from ablate.study.extra_test import ExtraTest
-from ablate.train.batches import TEST_BATCH, TestBatches
+from ablate.train.batches import TestBatches, resident_batch
 from ablate.train.job import Job
 from ablate.train.loop import Testing
 from ablate.train.process_group import ALONE, ProcessGroup
@@ -71,7 +71,7 @@ class LastEpoch:
         # if training does.
         recipe = self.job.trial.recipe
         large = isinstance(part, Streamed) or self.data.task.entry.own_loss
-        size = recipe.batch_size if large else TEST_BATCH * self.group.size
+        size = recipe.batch_size if large else resident_batch(self.normalization.mean.device) * self.group.size
         batches = TestBatches(part, self.normalization, size, group=self.group)
         return Testing(self.networks[weights], batches, recipe, self.data.epoch_measures, self.hooks)
 

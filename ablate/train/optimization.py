@@ -200,14 +200,17 @@ def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int, ra
 def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load the state of a checkpoint, such as momentum, into an optimizer.
 
-    The optimizer keeps its own settings, because the checkpoint may come from another device: fused updates, for example.
-    One of the user's own takes those of the checkpoint, as it may count steps in them.
+    The optimizer keeps its own settings, because the checkpoint may come from another device: fused updates, for example,
+    which count steps on the device. One of the user's own takes those of the checkpoint, as it may count steps in them.
 
     Args:
         optimizer: From make_optimizer().
         state: From its state_dict() in the checkpoint.
     """
     own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-    optimizer.load_state_dict(state)
-    for group, settings in zip(optimizer.param_groups, own):
-        group.update({} if SCALE in settings else settings)
+    kept = [{} if SCALE in settings else settings for settings in own]
+    # Before, as torch moves the states to where these settings need them, and after, as it adds defaults of older versions.
+    groups = [{**group, **settings} for group, settings in zip(state["param_groups"], kept)]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+    for group, settings in zip(optimizer.param_groups, kept):
+        group.update(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 
 from ablate.errors import RunError
@@ -62,6 +63,22 @@ def check_precision(name: str, devices: Sequence[str]) -> list[str]:
             raise RunError(f"recipe.precision: {where} has no {name}; use float32, or another device")
         lines[f"recipe.precision: {where} is slower with {name} than with {' or '.join(others)}"] = None
     return list(lines)
+
+
+def untried(kind: str) -> str:
+    """What nobody has tried of the devices of this machine, in a line; "" for nothing.
+
+    Args:
+        kind: "cpu" or "cuda", where trials run.
+    """
+    if kind == "cpu":
+        apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+        return "Apple's GPU (MPS) is not supported; trials run on the processor's cores" if apple else ""
+    import torch
+
+    if torch.version.hip:
+        return "AMD GPUs (ROCm) are used as NVIDIA's are, but nobody has tried; `ablate verify` says whether results repeat"
+    return ""
 
 
 def devices_of(kind: str) -> list[str]:

@@ -22,8 +22,8 @@ from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.study.costs import MIB, training_memory
 from ablate.study.data import Data
-from ablate.train.arithmetic import products_of
-from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.arithmetic import set_as
+from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches, resident_batch
 from ablate.train.energy import energy_counter
 from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
@@ -129,7 +129,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     energy = (joules() - before) / len(train_ms) / batches / job.side_by_side if joules else None
     peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
-    most = recipe.batch_size if data.streamed or data.task.entry.own_loss else TEST_BATCH  # as in a trial
+    most = recipe.batch_size if data.streamed or data.task.entry.own_loss else resident_batch(device)  # as in a trial
     test_batch = min(most, images_at_once(usual, recipe.batch_size))
     test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
     warm_up = test()
@@ -143,7 +143,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         one = Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
         one.begin()
         images, _ = one.batches.take(size)
-        with products_of(recipe):
+        with set_as(recipe):
             return time_repeatedly(lambda: one.forward(images), device)
 
     inference_ms = {str(size): predicting(size) for size in PREDICTED}

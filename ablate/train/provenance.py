@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import ablate
-from ablate.train.devices import cpu_model
+from ablate.train.devices import cpu_model, nvidia_driver
 from ablate.train.revision import revision as _revision
 
 
@@ -29,7 +29,14 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": _device_name(device),
         "threads": torch.get_num_threads(),
+        **(_libraries() if device.type == "cuda" else {}),
     }
+
+
+def _libraries() -> dict[str, Any]:
+    """The versions of what computes on a GPU: CUDA (or ROCm), cuDNN, and the driver where the system tells it."""
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return {"cuda": torch.version.cuda or torch.version.hip, "cudnn": cudnn and str(cudnn), "driver": nvidia_driver()}
 
 
 def _device_name(device: torch.device) -> str:

@@ -24,9 +24,9 @@ from ablate.records.code import has_code
 from ablate.records.records import Record
 from ablate.study.data import Data
 from ablate.study.study import Trial
-from ablate.train.arithmetic import autocast, products_of
+from ablate.train.arithmetic import autocast, set_as
 from ablate.train.attempt import SLACK
-from ablate.train.batches import TEST_BATCH, TestBatches
+from ablate.train.batches import TestBatches, resident_batch
 from ablate.train.checkpoint import read_checkpoint
 from ablate.train.randomness import generator
 from ablate.train.setup import ImageCache, TrialImages, configured
@@ -130,7 +130,7 @@ def restore_images(trial: Trial, record: Record | None, location: Location, devi
     streamed = isinstance(part, Streamed)
     names = class_names(trial.data.name, trial.data.classes, location.of(trial.data.root).root, bool(trial.data.split))
     pixels = part.images if isinstance(part, LabelledTensors) else None
-    size = trial.recipe.batch_size if streamed or trial.data.task.entry.own_loss else TEST_BATCH
+    size = trial.recipe.batch_size if streamed or trial.data.task.entry.own_loss else resident_batch(torch.device(device))
     return TestData(pixels, part.labels, names, images.normalization, size, part)
 
 
@@ -170,7 +170,7 @@ def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = 
         data: The images, on the device.
         device: As torch names it.
     """
-    with configured(device) as on, products_of(trial.recipe), torch.inference_mode():
+    with configured(device) as on, set_as(trial.recipe), torch.inference_mode():
         network.to(on)
         found = []
         for images, _ in data:

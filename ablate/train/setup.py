@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -213,8 +214,19 @@ def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.
         network = synchronize_batch_norm(network, device)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.compile == "always":
-        if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl"))):
-            raise RunError("recipe.compile: on a CPU it needs a C++ compiler, such as g++; allowed here: never")
+        if missing := _missing_to_compile(device):
+            raise RunError(f"recipe.compile: {missing}; install it, or use compile: never")
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
         compile_blocks(network)
     return network
+
+
+def _missing_to_compile(device: torch.device) -> str:
+    """What torch.compile needs on a device and this machine lacks; "" if it has all."""
+    if device.type == "cpu":
+        found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl")))
+        return "" if found else "on a CPU it needs a C++ compiler, such as g++"
+    if find_spec("triton") is None:
+        return "on a GPU it needs the package triton, which torch's Linux wheels bring"
+    found = any(map(shutil.which, (os.environ.get("CC", "gcc"), "clang", "cc")))  # triton builds its launchers with it
+    return "" if found else "on a GPU it needs a C compiler, such as gcc"

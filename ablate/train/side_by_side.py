@@ -8,6 +8,7 @@ their order are the same as without the graph and the other passes, so every bit
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any, Optional
 
 import torch
 
-from ablate.train.arithmetic import products_of
+from ablate.train.arithmetic import set_as
 from ablate.train.loop import Pass, Scores
 
 WARM_UP = 3  # steps: cuDNN, cuBLAS and the optimizer allocate their buffers in the first steps
@@ -40,13 +41,15 @@ class SideBySide:
         self.beat = beat
         self.passes = list(passes)
         self.sizes = self.passes[0].batches.sizes
+        for one in self.passes:
+            one.batches.beside = len(self.passes)
         assert all(one.batches.sizes == self.sizes for one in self.passes), "passes of other sizes"
         self.capture = capture if all(one.capturable for one in self.passes) else None
         self.captured: dict[int, Callable[[], None]] = {}
         self.steps: Counter[int] = Counter()
         device = self.passes[0].device
         alone = len(self.passes) == 1 or device.type != "cuda"
-        self.streams = [] if alone else [_stream(device) for _ in self.passes]
+        self.streams = [] if alone else _streams(device, len(self.passes))
 
     def run(self, epochs: Sequence[int]) -> list[Scores]:
         """Run one whole pass of each and return their scores.
@@ -54,7 +57,7 @@ class SideBySide:
         Args:
             epochs: The epoch of each pass, from 1.
         """
-        with products_of(self.passes[0].recipe):
+        with set_as(self.passes[0].recipe):
             for one, epoch in zip(self.passes, epochs):
                 one.begin(epoch)
             for size in self.sizes:
@@ -99,8 +102,7 @@ class CudaGraphs:
 
     def __call__(self, step: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            graph.register_generator_state(generator)
+        _register(graph, generators)
         with torch.cuda.graph(graph, pool=self.pool, stream=torch.cuda.current_stream()):
             step()
         self.pool = graph.pool()
@@ -122,6 +124,25 @@ def own_stream(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(stream):
         yield
     torch.cuda.current_stream().wait_stream(stream)
+
+
+_side: dict[torch.device, list[torch.cuda.Stream]] = {}
+
+
+def _streams(device: torch.device, number: int) -> list[torch.cuda.Stream]:
+    """The first side streams of a device, always the same ones: what one stream frees no other can use."""
+    found = _side.setdefault(device, [])
+    found += [_stream(device) for _ in range(number - len(found))]
+    return found[:number]
+
+
+def _register(graph: Any, generators: Sequence[torch.Generator]) -> None:
+    """Tell a graph that is to be captured which generators it draws from; newer versions of torch see it themselves."""
+    if register := getattr(graph, "register_generator_state", None):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r".*register_generator_state\(\) is deprecated")
+            for generator in generators:
+                register(generator)
 
 
 def _stream(device: torch.device) -> torch.cuda.Stream:

@@ -10,6 +10,7 @@ from typing import Optional
 import torch
 
 from ablate.records.records import hold_attempt
+from ablate.train.arithmetic import refusals_explained
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.gpu_memory import check_allocations, failed_allocations
 from ablate.train.job import Job
@@ -102,12 +103,14 @@ def train_side_by_side(
                 attempt.start_epoch()
             epochs = [attempt.epoch for attempt in together]
             failed = failed_allocations(together[0].device)
-            train = training.run(epochs)
+            with refusals_explained(str(together[0].job.trial.architecture)):
+                train = training.run(epochs)
             middle = time.monotonic()
             if testing.capture is None:
                 for attempt in together:
                     attempt.keep_logits_of_last_pass()
-            test = testing.run(epochs)
+            with refusals_explained(str(together[0].job.trial.architecture)):
+                test = testing.run(epochs)
             end = time.monotonic()
             check_allocations(together[0].device, failed, len(together))
             for attempt, scores, tested in zip(together, train, test):

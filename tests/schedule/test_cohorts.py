@@ -16,7 +16,13 @@ from ablate.schedule.tasks import Stop, Task
      (3, 99, 8, False, 3), (1, 99, 1, True, 1)],
 )  # fmt: skip
 def test_how_many_are_trained_together(asked: int | None, tasks: int, slots: int, gpu: bool, size: int) -> None:
-    assert cohort_size(asked, tasks, slots, gpu) == size
+    assert cohort_size(asked, 0.1, sum([0.1] * tasks), slots, gpu) == size
+
+
+def test_the_seeds_of_a_wide_network_are_spread_over_the_gpus() -> None:
+    """Five seeds each of a thin network and one of 36 times its cost, on four GPUs."""
+    total = 5 * 1.0 + 5 * 36.0
+    assert [cohort_size(None, cost, total, 4, True) for cost in (1.0, 36.0)] == [8, 1]
 
 
 def task(name: str, folder: Path) -> Task:

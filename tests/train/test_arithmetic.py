@@ -9,7 +9,7 @@ import torch
 
 from ablate.study.recipe import Recipe
 from ablate.train import arithmetic
-from ablate.train.arithmetic import products_kept, products_of
+from ablate.train.arithmetic import products_kept, set_as
 from ablate.train.setup import configure, configured
 from ablate.train.side_by_side import SideBySide
 
@@ -34,9 +34,9 @@ def switches() -> set[str]:
 def test_products_are_ieee_but_in_a_pass_of_tf32() -> None:
     configure("cpu")
     assert switches() == {"ieee"}
-    with products_of(TF32):
+    with set_as(TF32):
         assert switches() == {"tf32"}
-    with pytest.raises(KeyError), products_of(TF32):
+    with pytest.raises(KeyError), set_as(TF32):
         raise KeyError
     assert switches() == {"ieee"}
 
@@ -47,7 +47,7 @@ def test_what_a_users_module_switches_does_not_hold_in_the_next_pass() -> None:
     torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
     torch.set_float32_matmul_precision("high")
     try:
-        with products_of(FLOAT32):
+        with set_as(FLOAT32):
             assert switches() == {"ieee"}
     finally:
         torch.backends.fp32_precision = "none"
@@ -77,7 +77,7 @@ def test_the_users_process_is_put_back() -> None:
     torch.backends.cudnn.allow_tf32 = True
     torch.set_float32_matmul_precision("high")
     before = [one.fp32_precision for group in arithmetic._switches() for one in group]
-    with configured("cpu"), products_of(TF32):
+    with configured("cpu"), set_as(TF32):
         pass
     assert [one.fp32_precision for group in arithmetic._switches() for one in group] == before
     assert torch.backends.cudnn.allow_tf32 and torch.get_float32_matmul_precision() == "high"

@@ -57,7 +57,7 @@ def test_not_with_activations_computed_again(tmp_path: Path) -> None:
 
 def test_without_a_compiler_it_is_refused_in_words(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup.shutil, "which", lambda name: None)
-    with pytest.raises(RunError, match=r"recipe\.compile: .*C\+\+ compiler.*allowed here: never"):
+    with pytest.raises(RunError, match=r"recipe\.compile: .*C\+\+ compiler.*use compile: never"):
         train_trial(job(tiny, tmp_path / "runs", "always"), lambda: False, lambda row: None)
 
 
