@@ -30,16 +30,24 @@ def trace_text(trace: Trace) -> str:
 
 
 def _table(trials: Sequence[CsvRow], selected: Sequence[str], measure: str) -> str:
-    shown = [column for column in shown_columns(measure) if any(trial.get(column) for trial in trials)]
+    """The trials, a row each; what all have in common stands below."""
+    known = [column for column in shown_columns(measure) if any(trial.get(column) for trial in trials)]
+    alike = [one for one in known if one not in ("id", measure) and len({trial.get(one, "") for trial in trials}) == 1]
+    shown = [column for column in known if column not in alike or len(trials) == 1]
     chosen = [["*"] if trial["id"] in selected else [""] for trial in trials] if selected else [[] for _ in trials]
     rows = [first + [_shown(column, trial.get(column, "")) for column in shown] for first, trial in zip(chosen, trials)]
     columns = [
-        Column(title, title == measure or title.endswith("seconds")) for title in (*([""] if selected else []), *shown)
+        Column(title.replace("_", " "), title == measure or title.endswith("seconds"))
+        for title in (*([""] if selected else []), *shown)
     ]
-    return table_text(make_table(columns, rows))
+    common = ", ".join(f"{column.replace('_', ' ')} {_shown(column, trials[0][column])}" for column in alike)
+    table = table_text(make_table(columns, rows))
+    return f"{table}\nthe same for all: {printable(common)}\n" if common and len(trials) > 1 else table
 
 
 def _shown(column: str, value: str) -> str:
     if column == "revision":
         return value[:12] + ("+" if value.endswith("+") and len(value) > 12 else "")
+    if value and column.endswith("error"):
+        return f"{float(value):.2f}"
     return f"{float(value):.1f}" if value and column.endswith("seconds") else value

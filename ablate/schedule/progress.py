@@ -21,6 +21,8 @@ from ablate.study.decision import TEST_ERROR, Decision
 PLAIN_SECONDS = 60.0
 REDRAW_SECONDS = 0.25  # lines are printed with the next redraw: a redraw takes longer than to start a trial
 # The texts beside the bar of a slot, and their alignment
+WIDE = 100  # characters of a terminal with room for long bars and rates
+BESIDE = 30  # characters beside description and label on a narrower one: bar, "epoch 100/200", "12.75%", spaces
 FIELDS: dict[str, Literal["left", "right"]] = {"label": "left", "epoch": "right", "error": "right", "rate": "right"}
 
 
@@ -51,6 +53,7 @@ class Progress:
         self.console = console
         self.quiet = quiet
         self.total = len(tasks) + recorded
+        self.names = tuple(slots)
         self.ended = recorded
         self.cost = sum(task.cost for task in tasks)
         self.done: dict[str, float] = {}  # cost that is done, by task
@@ -61,7 +64,8 @@ class Progress:
         self.lock = threading.Lock()
         self.bars = bars.Progress(
             bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(24, complete_style="cyan", finished_style="green"),  # rich's own is the red of an error
+            # Rich's own style of a bar is the red of an error.
+            bars.BarColumn(24 if console.width >= WIDE else 6, complete_style="cyan", finished_style="green"),
             *(bars.TextColumn(f"{{task.fields[{name}]}}", justify=side, markup=False) for name, side in FIELDS.items()),
             console=console,
             auto_refresh=False,
@@ -116,7 +120,7 @@ class Progress:
     def _print(self, lines: list[str]) -> None:
         if lines and not self.quiet:
             with self._whatever_the_terminal_does():
-                self.console.print(Text("\n".join(map(printable, lines))), soft_wrap=True)
+                self.console.print(Text("\n".join(map(printable, lines))), soft_wrap=not self.console.is_terminal)
 
     def _keep_drawing(self) -> None:
         while not self.over.wait(REDRAW_SECONDS) and not self.quiet:
@@ -148,7 +152,7 @@ class Progress:
             if event["event"] == "ended":
                 self.bars.update(self.slots[slot], completed=0, **_fields("idle"))
                 return
-            self.bars.update(self.slots[slot], **_shown(task, event, self.decision))
+            self.bars.update(self.slots[slot], **self._fitted(_shown(task, event, self.decision)))
             if event["event"] == "epoch":
                 fraction = _fraction(event)
                 if self.pace_from is None:
@@ -163,6 +167,16 @@ class Progress:
             self.say(self._status())
         if event["event"] == "started" and event["attempt"] > 1:
             self.say(f"{task.label}: {event.get('cause') or 'its worker died'}; again from its checkpoint")
+
+    def _fitted(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a slot's bar with a label that the terminal has room for; on a narrow one without the rate."""
+        if self.console.width >= WIDE:
+            return fields
+        label, descriptions = fields["label"], (f"{self.total}/{self.total} {self.unit}", *self.names)
+        room = max(12, self.console.width - BESIDE - max(map(len, descriptions)))
+        half = (room - 1) // 2
+        short = label if len(label) <= room else f"{label[: room - 1 - half]}…{label[-half:]}"
+        return {**fields, "label": short, "rate": ""}
 
     def outcome(self, outcome: Outcome, value: float | None) -> None:
         """Show how a task ended.

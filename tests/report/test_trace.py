@@ -101,8 +101,10 @@ def test_the_text_and_the_json_have_the_provenance(table: Path) -> None:
     lines = trace_text(trace).splitlines()
     assert lines[0] == f"{table}, row 1 of 5 (WRN-10-1-B(1,3,1)), median_test_error: 7.0"
     (first,) = [line for line in lines if line.startswith("|") and " a0 " in line]
-    for shown in ("| *", "84d6be3236c6+", "A CPU", "114.0", "last", "2.15.0", "3.11.7"):
-        assert shown in first
+    assert first.startswith("| *") and " 7.00 " in first
+    (common,) = [line for line in lines if line.startswith("the same for all: ")]
+    for shown in ("revision 84d6be3236c6+", "device A CPU", "train seconds 114.0", "epoch rule last", "python 3.11.7"):
+        assert shown in common
     value = trace.as_json()
     assert value["selected"] == ["a0"] and value["column"] == "median_test_error"
     assert value["trials"][1]["test_error"] == 9.0 and value["trials"][1]["seed"] == 1

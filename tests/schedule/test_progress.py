@@ -41,6 +41,19 @@ def test_plain_lines_without_a_terminal() -> None:
     assert out.getvalue() == "[5/6] net 0 seed [0]: 3.14% test error\n[5/6] net 1 seed [0]: failed: MemoryError\n"
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_long_name_leaves_room_for_epoch_and_error(width: int) -> None:
+    out = io.StringIO()
+    long = Task("t", "WRN-28-10-dropout0.25, lr 0.270232, weight decay 0.0005 fold 1 seed 0", None, 1.0, Path("log.txt"))
+    console = Console(file=out, force_terminal=True, width=width, color_system=None)
+    progress = Progress([long], recorded=0, slots=["core 0"], console=console)
+    progress.event(0, long, {**EPOCH, "epoch": 110, "epochs": 200})
+    console.print(progress.bars.get_renderable())
+    (line,) = [line for line in out.getvalue().splitlines() if line.startswith("core 0")]
+    assert line.rstrip().endswith("epoch 110/200 12.35% 1,234 images/s" if width == 140 else "epoch 110/200 12.35%")
+    assert "WRN-28-10-drop" in line and "fold 1 seed 0" in line and len(line) <= width
+
+
 def test_quiet_says_nothing() -> None:
     progress, out = made(terminal=True, quiet=True)
     with progress:

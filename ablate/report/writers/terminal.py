@@ -59,6 +59,8 @@ def print_text(text: str, console: Console, elsewhere: str) -> None:
     for is_table, lines in groupby(text.rstrip("\n").split("\n"), lambda line: line.startswith("| ")):
         shown = list(lines)
         table = _parsed(shown) if is_table else None
+        if not is_table:  # a table has empty lines around it
+            shown = [line for line, _ in groupby("\n".join(shown).strip("\n").split("\n"))] if any(shown) else []
         for one in _fitted(table, console.width, elsewhere) if table else map(Text, shown):
             console.print(one)
 
