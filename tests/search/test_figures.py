@@ -137,7 +137,7 @@ def test_a_panel_an_axis_with_its_own_scale(tmp_path: Path) -> None:
     places = [value for value, point in activation.points if point.number % 3 == 1]  # elu
     assert places == pytest.approx([0.775, 0.925, 1.075, 1.225])  # side by side
     axes = draw_objective(panels, "title", "caption").axes
-    assert [axis.get_xlabel() for axis in axes] == ["recipe.lr, log scale", "k", "activation"]
+    assert [axis.get_xlabel() for axis in axes] == ["lr, log scale", "k", "activation"]
     assert [axis.get_xscale() for axis in axes] == ["log", "linear", "linear"]
     assert [axis.get_yscale() for axis in axes] == ["log"] * 3  # 5% to 89%
     assert [bool(axis.collections and axis.lines) for axis in axes] == [True, True, False]  # no curve over choices

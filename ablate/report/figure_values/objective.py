@@ -18,6 +18,7 @@ from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.fitted_curve import FITTED, fit_curve
 from ablate.study.decision import Decision
 from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
 from ablate.study.study import Parameter
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def axis_conditions(analysis: SearchAnalysis) -> Mapping[str, list[str]]:
         analysis: The analysis of the search.
     """
     return {
-        axis: list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []
+        short_axis(axis): list(dict.fromkeys(short_axis(above) for part in parts for above, _ in part.when))
+        if len(parts) > 1
+        else []
         for axis, parts in _parameters(analysis).items()
     }
 
@@ -94,7 +97,7 @@ def _panel(
         ends += [value for value, _ in points]
         log = any(part.log for part in parts) and min(ends) > 0
         whole = all(part.kind == "int" for part in parts)
-        return AxisPanel(axis, points, [], 0, log, whole, min(ends), max(ends))
+        return AxisPanel(short_axis(axis), points, [], 0, log, whole, min(ends), max(ends))
     tried: dict[str, list[CandidatePoint]] = {}
     for one, point in having:
         tried.setdefault(one.value_text(axis), []).append(point)
@@ -107,7 +110,7 @@ def _panel(
         for place, text in enumerate(choices)
         for i, point in enumerate(tried[text])
     ]
-    return AxisPanel(axis, points, choices, len(tried), False, False, -0.5, len(choices) - 0.5)
+    return AxisPanel(short_axis(axis), points, choices, len(tried), False, False, -0.5, len(choices) - 0.5)
 
 
 def _band(panel: AxisPanel, log_y: bool) -> Band | None:
