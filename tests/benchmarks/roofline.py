@@ -19,7 +19,6 @@ from ablate.nets.families import blueprint, count_network
 from tests.benchmarks.jobs import TrainJob
 
 FORWARD, BACKWARD, ADDITION = 5, 9, 6  # times that an element passes through memory
-BYTES = {"float32": 4, "bfloat16": 2}
 
 
 class Rates(NamedTuple):
@@ -44,7 +43,7 @@ def floors(job: TrainJob, rates: Rates) -> Floors:
     """The floors of a training step, an image, in the precision in which the rates were measured."""
     counts = count_network(job.architecture, job.data.classes, job.data.input_shape)
     network = blueprint(job.architecture, job.data.classes, job.data.input_shape)
-    size = BYTES[job.recipe.precision]
+    size = job.recipe.arithmetic.bytes
     passes = (FORWARD + BACKWARD) * counts.activations + ADDITION * added(network)
     return Floors(3 * counts.multiply_adds / rates.multiply_adds, size * passes / rates.bytes)
 

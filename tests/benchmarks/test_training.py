@@ -18,6 +18,7 @@ from ablate.schedule.inline import open_inline
 from ablate.schedule.tasks import Executor, Stop
 from ablate.schedule.worker import load_work
 from ablate.train import setup
+from ablate.train.arithmetic import products_kept
 from ablate.train.checkpoint import load_checkpoint
 from tests.benchmarks import plain_loop, training, workers
 from tests.benchmarks.jobs import TrainJob, WriteJob
@@ -121,6 +122,14 @@ def test_the_benchmarks_run_small(in_this_process: None) -> None:
     assert told[0].endswith("warming up")
     (cohort,) = bench_cohort([NET], 3, "cpu", 4, 8, 1)
     assert cohort.work == {"one after the other": 24.0, "together": 24.0} and cohort.title.endswith("3 seeds")
+
+
+@pytest.mark.parametrize(("precision", "switch"), [("float32", "ieee"), ("tf32", "tf32")])
+def test_the_plain_loop_multiplies_as_it_is_called(precision: str, switch: str) -> None:
+    one = job()
+    with products_kept():
+        plain_loop.Trainer(replace(one, recipe=one.recipe.model_copy(update={"precision": precision})))
+        assert torch.backends.cudnn.conv.fp32_precision == switch  # type: ignore[attr-defined]
 
 
 def test_an_epoch_is_held_against_its_files_small(in_this_process: None) -> None:

@@ -46,18 +46,19 @@ def bench_train(
 ) -> list[Comparison]:
     """Two comparisons a network: end to end, from images in memory to updated weights, and steps on one batch alone.
 
-    images: in a round of each process. precisions: of ours, float32 and where the device is made for it bfloat16.
+    images: in a round of each process. precisions: of ours, float32 and what the device is made for: bfloat16, a GPU tf32.
     compiled: the last of them with compiled blocks too, on a GPU always, as there it is measured step by step, without
     CUDA graphs, with five seeds together, and with whatever algorithm is fastest. The plain loop is float32 on the same
-    device, the careful one has each precision. Figures: on a processor the speed a core, by processor time; the share of
-    the device's limit that each way reaches in its best round; the peak memory in MiB, of the tensors on a GPU or of the
-    processes that train on a processor. Raises RunError, NotationError.
+    device, and tf32 where ours is; the careful one has each precision. Figures: on a processor the speed a core, by
+    processor time; the share of the device's limit that each way reaches in its best round; the peak memory in MiB, of the
+    tensors on a GPU or of the processes that train on a processor. Raises RunError, NotationError.
     """
     for net in nets:
         parse_architecture(net)  # a misspelt one is told before the others are timed
     slots, whole = bench_slots(device), whole_slot(device)
     kind = slots[0].device
-    precisions = precisions or ("float32", *(["bfloat16"] if kind == "cuda" or processor_has_bfloat16() else []))
+    usual = ("float32", "tf32", "bfloat16") if kind == "cuda" else ("float32", *["bfloat16"][: processor_has_bfloat16()])
+    precisions = precisions or usual
     with _workers(RATES, [whole]) as (run, log):
         rates = {precision: Rates(**_rates(run, kind, precision, log)) for precision in {"float32", *precisions}}
     images = images or IMAGES[kind]
@@ -68,6 +69,8 @@ def bench_train(
             for part in ("end to end", "steps alone"):
                 job = _job(net, kind, batch_size, images, part == "steps alone")
                 jobs = {"plain PyTorch": [replace(job, workers=os.cpu_count() or 1)]}
+                if "tf32" in precisions:  # as torch multiplies in convolutions unless it is told not to
+                    jobs["plain PyTorch, tf32"] = [_changed(jobs["plain PyTorch"][0], precision="tf32")]
                 jobs |= {f"careful PyTorch, {one}": [_changed(job, precision=one)] for one in precisions}
                 jobs |= {name: [one] * len(slots) for name, one in _ways(job, precisions, compiled).items()}
                 memory: dict[str, float] = {}

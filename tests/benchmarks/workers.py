@@ -13,8 +13,10 @@ import torch
 from ablate.data.location import default_cache
 from ablate.data.streaming import Batch
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
+from ablate.kinds.precisions import PRECISIONS
 from ablate.nets.families import blueprint
 from ablate.records.epochs import EPOCH_FIELDS, append_epoch
+from ablate.train.arithmetic import set_products
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import save_checkpoint
 from ablate.train.loop import Training
@@ -145,7 +147,9 @@ def made_with(device: str) -> tuple[dict[str, Any], str]:
 def measure_rates(job: tuple[str, str], stop: Stopping, report: Report) -> str:
     """The device's rates for (device, precision); see floor.Rates."""
     name, precision = job
-    device, kind = configure(name), getattr(torch, precision)
+    device, entry = configure(name), PRECISIONS[precision]
+    kind = getattr(torch, entry.cast or "float32")
+    set_products(entry.tf32)
     side = SIDE[device.type]
     a, b = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
     source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
