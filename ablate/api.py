@@ -394,7 +394,11 @@ class Experiment(StudyExperiment[Variant, Trial]):
             AblateError: The options are not valid, or a probe cannot start.
         """
         options = options or CostOptions()
-        skipped = probe_networks(self.variants, self.runs, options, announce, self.folders) if probe else []
+        skipped = (
+            probe_networks(self.variants, self.runs, options, announce, self.folders, len(self.study.seeds))
+            if probe
+            else []
+        )
         if probe and self.enumeration.limited and not self.tunings:
             enumeration, baselines = _enumerate(self.study, self.runs)
             within = replace(self, enumeration=enumeration, baselines=baselines).plan(False, options, announce)

@@ -91,8 +91,11 @@ def probe_networks(
     options: CostOptions,
     announce: Callable[[str], None] = lambda line: None,
     folders: tuple[Path, ...] = (),
+    seeds: int = 1,
 ) -> list[str]:
-    """Time a few steps of each distinct network on this device and record the probes.
+    """Time a few steps of each distinct network on this device, on each kind of GPU, and record the probes.
+
+    On a GPU they are timed alone, and as many seeds together as a run trains side by side.
 
     Args:
         variants: Of the study.
@@ -100,6 +103,7 @@ def probe_networks(
         options: Where to time.
         announce: Receives a line of text for each network.
         folders: Where the readers' modules are looked for first.
+        seeds: How many each variant is trained with.
 
     Returns:
         A remark for each network that could not be timed.
@@ -109,52 +113,60 @@ def probe_networks(
     """
     import psutil  # type: ignore[import-untyped]
 
+    from ablate.schedule.cohorts import cohort_size
     from ablate.schedule.local import run_local
     from ablate.schedule.slots import find_slots
     from ablate.schedule.tasks import Stop, Task
 
     slots = find_slots(options.device, options.slots, options.slots_per_gpu, say=announce)
     gpu = slots[0].device == "cuda"
-    at_once = min(options.slots_per_gpu, len(slots)) if gpu else len(slots)
     distinct: dict[Workload, Variant] = {}
+    counted_variants = 0
     for variant in variants:
+        counted_variants += 1
         distinct.setdefault(workload_of(variant), variant)
-    log = runs / "probes" / "log.txt"
-    share = None if gpu else psutil.virtual_memory().available // at_once
-    tasks = [
-        Task(
-            str(i),
-            variant.net,
-            ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders),
-            0.0,  # with equal costs the copies of one network run at the same time
-            log,
-        )
-        for i, variant in enumerate(distinct.values())
-        for _ in range(at_once)
-    ]
-    announce(f"timing {counted(len(distinct), 'network')}, {at_once} side by side on a device")
-    seen: dict[str, list[dict[str, Any]]] = {task.id: [] for task in tasks}
-    waiting = {task.id: at_once for task in tasks}
-    remarks = []
-    for outcome in run_local(
-        WORK, tasks, slots, Stop(), lambda slot, task, event: seen[task.id].append({**event, "slot": slot}), retries=0
-    ):
-        task = outcome.task
-        waiting[task.id] -= 1
-        if outcome.status not in ("probed", "skipped"):
-            seen[task.id].append({"remark": f"{outcome.cause} ({log})"})
-        if waiting[task.id]:
-            continue
-        variant = list(distinct.values())[int(task.id)]
-        times = [event for event in seen[task.id] if "train_ms" in event]
-        if times:
-            probe = make_probe(variant, times, slots[0].device, at_once)
-            write_probe(runs, probe)
-            announce(f"{variant.net}: {probe_text(probe)}")
-        else:
-            cause = next(event["remark"] for event in seen[task.id] if "remark" in event)
-            remarks.append(f"not timed: {variant.net}: {cause}")
-            announce(remarks[-1])
+    log, remarks = runs / "probes" / "log.txt", []
+    for model in dict.fromkeys(slot.model for slot in slots):  # each kind of GPU
+        alike = [slot for slot in slots if slot.model == model]
+        at_once = min(options.slots_per_gpu, len(alike)) if gpu else len(alike)
+        together = min(seeds, cohort_size(None, seeds * counted_variants, len(alike), gpu)) if seeds else 1
+        share = None if gpu else psutil.virtual_memory().available // at_once
+        tasks = [
+            Task(
+                str(i),
+                variant.net,
+                ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders, together),
+                0.0,  # with equal costs the copies of one network run at the same time
+                log,
+            )
+            for i, variant in enumerate(distinct.values())
+            for _ in range(at_once)
+        ]
+        on = f" on {model}" if len({slot.model for slot in slots}) > 1 else ""
+        announce(f"timing {counted(len(distinct), 'network')}{on}, {at_once} side by side on a device")
+        seen: dict[str, list[dict[str, Any]]] = {task.id: [] for task in tasks}
+        waiting = {task.id: at_once for task in tasks}
+
+        def hear(slot: int, task: Task, event: dict[str, Any], seen: dict[str, list[dict[str, Any]]] = seen) -> None:
+            seen[task.id].append({**event, "slot": slot})
+
+        for outcome in run_local(WORK, tasks, alike, Stop(), hear, retries=0):
+            task = outcome.task
+            waiting[task.id] -= 1
+            if outcome.status not in ("probed", "skipped"):
+                seen[task.id].append({"remark": f"{outcome.cause} ({log})"})
+            if waiting[task.id]:
+                continue
+            variant = list(distinct.values())[int(task.id)]
+            times = [event for event in seen[task.id] if "train_ms" in event]
+            if times:
+                probe = make_probe(variant, times, slots[0].device, at_once)
+                write_probe(runs, probe)
+                announce(f"{variant.net}: {probe_text(probe)}")
+            else:
+                cause = next(event["remark"] for event in seen[task.id] if "remark" in event)
+                remarks.append(f"not timed{on}: {variant.net}: {cause}")
+                announce(remarks[-1])
     return remarks
 
 
@@ -167,10 +179,14 @@ def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, sid
         kind: "cpu" or "cuda".
         side_by_side: How many processes shared the device.
     """
-    train_ms, test_ms = (
-        Milliseconds(statistics.median(values), min(values))
-        for values in ([ms for one in times for ms in one[key]] for key in ("train_ms", "test_ms"))
+    train_ms, test_ms, together_ms, together_test_ms = (
+        Milliseconds(statistics.median(values), min(values)) if values else None
+        for values in (
+            [ms for one in times for ms in one.get(key, ())]
+            for key in ("train_ms", "test_ms", "together_ms", "together_test_ms")
+        )
     )
+    assert train_ms and test_ms
     return Probe(
         net=variant.net,
         workload=workload_of(variant),
@@ -191,6 +207,9 @@ def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, sid
         inference_ms=_inference(times, "1"),
         inference_128_ms=_inference(times, "128"),
         energy_joules=statistics.median(joules) if (joules := _energies(times)) else None,
+        together=min((one["together"] for one in times if "together" in one), default=1),
+        together_step_ms=together_ms,
+        together_test_ms=together_test_ms,
     )
 
 
@@ -212,7 +231,10 @@ def probe_text(probe: Probe) -> str:
     """
     step, size, rate = probe.train_step_ms, probe.workload.batch_size, probe.images_per_second
     images = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
-    return f"{step.median:,.1f} ms a step of {size} (least {step.min:,.1f}), {images} images/s"
+    text = f"{step.median:,.1f} ms a step of {size} (least {step.min:,.1f}), {images} images/s"
+    if (share := probe.together_step_ms) is None:
+        return text
+    return f"{text}; {probe.together} seeds side by side, {share.median:,.1f} ms a seed"
 
 
 def estimate_cost(
@@ -221,10 +243,12 @@ def estimate_cost(
     runs: Path,
     options: CostOptions,
     now: datetime | None = None,
+    cohorts: bool = True,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Estimate the cost of each variant and of the study, in plain values, with times in seconds.
 
-    The simulation starts trials by the policy of a run, longest first by multiply-adds.
+    The simulation starts trials by the policy of a run, longest first by multiply-adds. On a GPU the seeds of a variant run
+    side by side, as many as a run would take; each is then estimated as its share.
 
     Args:
         variants: Of the study.
@@ -233,6 +257,7 @@ def estimate_cost(
         runs: Directory of the records and probes.
         options: Where the study will run.
         now: When the run starts; None: now, in the local time zone.
+        cohorts: Whether seeds run side by side on a GPU.
 
     Returns:
         The "probe" and "estimate" of each variant, and the cost of the study.
@@ -256,8 +281,11 @@ def estimate_cost(
         for n in options.gpus
         for device in devices_of(probes, "cuda")
     ]
+    open_trials = sum(len(left) for left, variant in zip(epochs, variants) if variant.recipe.gpus == 1)
+    sizes = {machine: _cohort(machine, open_trials) if cohorts else 1 for machine in machines}
     estimates = {
-        machine: find_estimates(variants, machine.device, machine.side_by_side, probes, paces) for machine in machines
+        machine: find_estimates(variants, machine.device, machine.side_by_side, probes, paces, sizes[machine] > 1)
+        for machine in machines
     }
     values = [
         _variant_values(variant, estimate, left, here, probes)
@@ -266,7 +294,10 @@ def estimate_cost(
     costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
     gpus = [variant.recipe.gpus for variant in variants]
     simulated = [
-        _simulate(machine, estimates[machine], epochs, costs, gpus, options.failures if machine.gpus else 0.0, now)
+        _simulate(
+            *(machine, sizes[machine], estimates[machine], epochs, costs, gpus),
+            *(options.failures if machine.gpus else 0.0, now),
+        )
         for machine in machines
     ]
     cost: dict[str, Any] = {
@@ -341,8 +372,16 @@ def _cost(variant: Variant, epochs: Sequence[int]) -> float:
     return training_cost(variant.trials((0,))[0]) if epochs else 0.0
 
 
+def _cohort(machine: Hardware, trials: int) -> int:
+    """How many seeds of a variant a run trains side by side on a machine, as cohort_size() says."""
+    from ablate.schedule.cohorts import cohort_size
+
+    return cohort_size(None, trials, max(1, min(machine.slots, trials)), machine.kind == "cuda")
+
+
 def _simulate(
     machine: Hardware,
+    cohort: int,
     estimates: Sequence[Estimate | None],
     epochs: Sequence[Sequence[int]],
     costs: Sequence[float],
@@ -352,11 +391,18 @@ def _simulate(
 ) -> dict[str, Any]:
     """Simulate a run of the open trials on a machine; a trial on several GPUs counts as one trial on each of as many slots.
 
-    `failures` is the number of failures of a slot per day. The end is given in the time zone of `now`.
+    `cohort` seeds of a variant occupy one slot together, each with its share of the time, and fail together. `failures` is
+    the number of failures of a slot per day. The end is given in the time zone of `now`.
     """
-    trials = [(e, left, cost, n) for e, of_one, cost, n in zip(estimates, epochs, costs, gpus) if e for left in of_one]
-    seconds = [e.trial_seconds(left) for e, left, _, _ in trials]
-    taken = [(e.trial_seconds(left), e.epoch_seconds, cost) for e, left, cost, n in trials for _ in range(n)]
+    seconds: list[float] = []
+    taken: list[tuple[float, float, float]] = []  # of what occupies a slot: its seconds, those of an epoch, its cost
+    for one, of_one, cost, n in zip(estimates, epochs, costs, gpus):
+        size = cohort if n == 1 else 1
+        for first in range(0, len(of_one) if one else 0, size):
+            assert one is not None
+            group = [one.trial_seconds(left) for left in of_one[first : first + size]]
+            seconds += group
+            taken += [(sum(group), len(group) * one.epoch_seconds, len(group) * cost)] * n
     longest = max((epoch for _, epoch, _ in taken), default=0.0) / 86400
     if seconds and not failures * longest <= MAX_FAILURES:
         raise RunError(
@@ -427,6 +473,8 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
         ]
         if cost["here"] is None:
             remarks.append("no estimate: nothing is timed on this device; `probe` times a few steps of each network")
+        if cost["device"] in (kinds := dict.fromkeys(gpu_models())) and len(kinds) > 1:
+            remarks.append(f"GPUs of several kinds: {', '.join(kinds)}; all are estimated as {cost['device']}")
     if options.gpus and not cost["gpus"]:
         remarks.append("`gpus`: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
     streamed = dict.fromkeys(variant.data.title for variant in variants if variant.data.streamed)

@@ -205,17 +205,40 @@ def test_a_run_on_many_gpus_is_simulated(experiment: Experiment) -> None:
         (GPU, 2, 2),
         (GPU, 512, 512),
     ]
-    # Trials of 2.5, 4 and 3 seconds, three each: on two GPUs 4 4 | 4 3 | 3 3 | 2.5 2.5 | 2.5
+    # Trials of 2.5, 4 and 3 seconds, the three seeds of a variant together: on two GPUs 12 | 9 7.5; on 512 each for itself
     whole = [run["makespan_seconds"] for run in cost["gpus"]]
-    assert whole == pytest.approx([28.5, 15.0, 4.0])
+    assert whole == pytest.approx([28.5, 16.5, 4.0])
+    assert [run["approximate"] for run in cost["gpus"]] == [True, True, False]  # seeds were not timed together
     assert all(run["device_seconds"] == pytest.approx(28.5) for run in cost["gpus"])
     lines = cost_lines(cost)
     assert any(line.startswith(f"512 GPUs ({GPU}): 9 open trials, 0.00792 trial-hours; done in 4 s") for line in lines)
     assert any("a trial stays on one GPU" in line for line in lines)
     # Two slots a GPU: half the device-hours a trial-hour, and the probe was of one.
     (shared,) = estimates(experiment, CostOptions(gpus=(1,), slots_per_gpu=2))[1]["gpus"]
-    assert shared["slots"] == 2 and shared["makespan_seconds"] == pytest.approx(15.0) and shared["approximate"]
+    assert shared["slots"] == 2 and shared["makespan_seconds"] == pytest.approx(16.5) and shared["approximate"]
     assert shared["device_seconds"] == pytest.approx(shared["trial_seconds"] / 2)
+
+
+def test_seeds_side_by_side_on_a_gpu_are_estimated_by_their_share(experiment: Experiment) -> None:
+    """A seed's share of a step of three is half of a step alone; a network that was not timed is scaled from it."""
+    share = Milliseconds(5.0, 4.0)
+    both = {"together": 3, "together_step_ms": share, "together_test_ms": share}
+    for variant in experiment.variants[:2]:
+        probed(experiment, variant, 10.0, device=GPU, kind="cuda", side_by_side=1, **both)
+    trials = [[{"id": "x", "state": "missing"}] * 3] * 3
+    _, cost = estimate_cost(experiment.variants, trials, experiment.runs, CostOptions(gpus=(1, 512)))
+    together, alone = cost["gpus"]
+    # Ten epochs of four steps and a test batch; two seconds of start
+    starts = 3 * 3 * 2.0
+    assert together["trial_seconds"] - starts == pytest.approx((alone["trial_seconds"] - starts) / 2)
+    two = 2 * 3 * (2 + 50 * 0.005)
+    assert together["makespan_seconds"] == pytest.approx(together["trial_seconds"]) and together["trial_seconds"] > two
+    (one,) = estimate_cost(experiment.variants[:2], trials[:2], experiment.runs, CostOptions(gpus=(1,)))[1]["gpus"]
+    assert one["makespan_seconds"] == pytest.approx(two) and not one["approximate"]
+    (apart,) = estimate_cost(experiment.variants[:2], trials[:2], experiment.runs, CostOptions(gpus=(1,)), cohorts=False)[
+        1
+    ]["gpus"]
+    assert apart["makespan_seconds"] == pytest.approx(2 * 3 * (2 + 50 * 0.010))
 
 
 def test_failures_of_gpus_are_simulated(experiment: Experiment) -> None:
@@ -225,16 +248,16 @@ def test_failures_of_gpus_are_simulated(experiment: Experiment) -> None:
     without, found = (estimates(experiment, CostOptions(gpus=(2,), failures=rate))[1] for rate in (0.0, 2000.0))
     assert found["here"] == {**without["here"], "ends": found["here"]["ends"]} and found["here"]["failures"] == 0
     (before,), (run,) = without["gpus"], found["gpus"]
-    # Nine trials of 52 s on two GPUs: five after each other on one.
-    assert before["makespan_seconds"] == pytest.approx(260.0) and before["lower_bound_seconds"] == pytest.approx(234.0)
+    # Nine trials of 52 s on two GPUs, three together: two such cohorts after each other on one.
+    assert before["makespan_seconds"] == pytest.approx(312.0) and before["lower_bound_seconds"] == pytest.approx(234.0)
     assert run["lower_bound_seconds"] == before["lower_bound_seconds"]
-    assert run["failures"] > 0 and 0 < run["wasted_seconds"] <= 5 * run["failures"]
+    assert run["failures"] > 0 and 0 < run["wasted_seconds"] <= 15 * run["failures"]
     assert run["makespan_seconds"] > before["makespan_seconds"]
-    assert any("; 1.11 of the least possible" in line for line in cost_lines(without))
+    assert any("; 1.33 of the least possible" in line for line in cost_lines(without))
     assert any(f"with {run['failures']} failures, " in line and "trained twice" in line for line in cost_lines(found))
-    # Five seconds an epoch: with a failure a second it is hardly ever done.
+    # Fifteen seconds an epoch of three: with a failure a second it is hardly ever done.
     with pytest.raises(
-        RunError, match=r"`failures`: 90000 a day are too many for epochs of 0.0013.* hours; use at most 8.64e\+04"
+        RunError, match=r"`failures`: 90000 a day are too many for epochs of 0.00417 hours; use at most 2.88e\+04"
     ):
         estimates(experiment, CostOptions(gpus=(2,), failures=90_000.0))
     with pytest.raises(RunError, match="`failures`: nan"):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
 
 from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import plan_text
 from ablate.estimate import CostOptions
 from ablate.records.timings import read_probes
+from ablate.schedule.slots import Slot
+from ablate.schedule.tasks import Outcome, Stop, Task
 
 STUDY = """\
 name: invented
@@ -67,3 +72,29 @@ def test_a_network_is_timed_once_and_one_that_breaks_is_said(tmp_path: Path) -> 
     again = study.plan(options=ONE)
     assert [variant["probe"] for variant in again["variants"]] == timed
     assert read_probes(study.runs) == [probe]
+
+
+def test_each_kind_of_gpu_is_timed_with_as_many_seeds_as_will_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the two GPUs of one kind five at a time, on the one of the other eight, but no more than there are seeds."""
+    gpus = [Slot(f"gpu {i}", "cuda", model=model) for i, model in enumerate(("A", "B", "A"))]
+    monkeypatch.setattr("ablate.schedule.slots.find_slots", lambda *given, **more: gpus)
+    asked: list[tuple[str, int]] = []
+
+    def run(work: str, tasks: list[Task], slots: list[Slot], stop: Stop, hear: Any, retries: int) -> Iterator[Outcome]:
+        for task in tasks:
+            asked.append((slots[0].model, task.payload.together))
+            times = {"train_ms": [8.0], "test_ms": [2.0], "test_batch": 4, "steps": 1, "startup_seconds": 1.0}
+            about = {"device": slots[0].model, "threads": 1, "torch": "2", "peak_memory_bytes": 5}
+            both = {"together": task.payload.together, "together_ms": [3.0], "together_test_ms": [1.0]}
+            hear(0, task, {**times, **about, **both})
+            yield Outcome(task, "probed")
+
+    monkeypatch.setattr("ablate.schedule.local.run_local", run)
+    study = experiment(tmp_path, STUDY.replace("seeds: 0", "seeds: 5"))
+    said: list[str] = []
+    study.plan(True, CostOptions(), said.append)
+    assert asked == [("A", 5), ("B", 5)]
+    assert [(probe.device, probe.together) for probe in read_probes(study.runs)] == [("A", 5), ("B", 5)]
+    assert said[0] == "timing 1 network on A, 1 side by side on a device" and said[1].endswith(
+        "5 seeds side by side, 3.0 ms a seed"
+    )

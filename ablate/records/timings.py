@@ -93,6 +93,9 @@ class Probe:
         inference_ms: A forward pass of one image in the precision of the workload; None in probes of older versions.
         inference_128_ms: The same of 128 images; None also where they would take too long.
         energy_joules: That the device uses in a training step; None on a CPU and where NVML does not say it.
+        together: How many seeds were timed side by side in one process; 1: only one.
+        together_step_ms: The share of each of them in a training step of all; None if only one was timed.
+        together_test_ms: The same of `test_batch` images.
     """
 
     net: str
@@ -114,8 +117,11 @@ class Probe:
     inference_ms: Milliseconds | None = None
     inference_128_ms: Milliseconds | None = None
     energy_joules: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    together: Whole = 1
+    together_step_ms: Milliseconds | None = None
+    together_test_ms: Milliseconds | None = None
 
-    def epoch_seconds(self, train_images: int, test_images: int) -> float:
+    def epoch_seconds(self, train_images: int, test_images: int, together: bool = False) -> float:
         """Seconds of an epoch of training and evaluation. A partial batch takes the same fraction of a batch's time.
 
         With several GPUs, one GPU was timed with its part of the batch. The communication between them is not included.
@@ -123,9 +129,12 @@ class Probe:
         Args:
             train_images: How many images an epoch trains on.
             test_images: How many images are evaluated after it.
+            together: Whether seeds are trained side by side; each then takes its share, if that was timed.
         """
-        train = train_images / self.workload.batch_size * self.train_step_ms.median
-        return (train + test_images / self.workload.gpus / self.test_batch * self.test_batch_ms.median) / 1000
+        step = (together and self.together_step_ms) or self.train_step_ms
+        test = (together and self.together_test_ms) or self.test_batch_ms
+        train = train_images / self.workload.batch_size * step.median
+        return (train + test_images / self.workload.gpus / self.test_batch * test.median) / 1000
 
 
 _probes = TypeAdapter(Probe)

@@ -423,7 +423,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         skipped = probe_networks(variants, runs, options, announce, self.folders) if probe else []
         images, refused = plan_images((hold_out(self.study.data, first),), self.location)
         variants = with_sizes(variants, images, self.location)
-        _, cost = estimate_cost(variants, trials, runs, options)
+        _, cost = estimate_cost(variants, trials, runs, options, cohorts=False)
         counts = [variant.counts for variant in (*planned.drawn, *planned.begun)]
         parameters, multiply_adds = [c.parameters for c in counts], [c.multiply_adds for c in counts]
         of_search = {

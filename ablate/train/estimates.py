@@ -93,7 +93,7 @@ class Estimate(NamedTuple):
         epoch_seconds: Of an epoch, training and test.
         startup_seconds: Before the first epoch.
         basis: "records" (recorded trials), "probe" or "scaled" (from another network).
-        approximate: Whether it was scaled, or probed with another number of processes side by side.
+        approximate: Whether it was scaled, or probed with another number of processes or seeds side by side.
         source: Label of the network that it was scaled from; None if it was not scaled.
     """
 
@@ -113,7 +113,12 @@ class Estimate(NamedTuple):
 
 
 def find_estimates(
-    variants: Sequence[Variant], device: str, side_by_side: int, probes: Sequence[Probe], paces: Iterable[Pace]
+    variants: Sequence[Variant],
+    device: str,
+    side_by_side: int,
+    probes: Sequence[Probe],
+    paces: Iterable[Pace],
+    together: bool = False,
 ) -> list[Estimate | None]:
     """The estimate of each variant on a device; None where nothing was timed or the number of images is not known.
 
@@ -123,22 +128,25 @@ def find_estimates(
         side_by_side: How many processes share the device.
         probes: Timed networks, on any device.
         paces: Times of recorded trials, on any device.
+        together: Whether a process trains several seeds side by side; an estimate is then of the share of one.
     """
     probes = [probe for probe in probes if probe.device == device]
     timed: Timed = {}
     for pace in paces:
         if pace.device == device:
             timed.setdefault((pace.workload, pace.train_images, pace.test_images), []).append(pace.epoch_seconds)
-    direct = [_direct_estimate(variant, side_by_side, probes, timed) for variant in variants]
+    direct = [_direct_estimate(variant, side_by_side, probes, timed, together) for variant in variants]
     sources: dict[tuple[Workload, int], tuple[Variant, Estimate]] = {}
     for variant, estimate in zip(variants, direct):
         if estimate:
             sources.setdefault((workload_of(variant), _passes(variant)), (variant, estimate))
     nearby = list(sources.values())
-    return [estimate or _scaled_estimate(variant, probes, nearby) for variant, estimate in zip(variants, direct)]
+    return [estimate or _scaled_estimate(variant, probes, nearby, together) for variant, estimate in zip(variants, direct)]
 
 
-def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe], timed: Timed) -> Estimate | None:
+def _direct_estimate(
+    variant: Variant, side_by_side: int, probes: Sequence[Probe], timed: Timed, together: bool
+) -> Estimate | None:
     """The estimate from recorded trials of the same workload, else from the probe of the network."""
     sizes, workload = images_of(variant.data), workload_of(variant)
     if sizes is None:
@@ -146,15 +154,17 @@ def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe
     alike = find_probe(probes, workload, side_by_side=side_by_side)
     probe = alike or find_probe(probes, workload)
     startup = probe.startup_seconds if probe else 0.0
-    if seconds := timed.get((replace(workload, checkpoint_activations="none"), *sizes)):
-        return Estimate(statistics.median(seconds), startup, "records", False)
+    if recorded := timed.get((replace(workload, checkpoint_activations="none"), *sizes)):
+        return Estimate(statistics.median(recorded), startup, "records", False)
     if probe is None:
         return None
-    return Estimate(probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1]), startup, "probe", not alike)
+    seconds = probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1], together)
+    approximate = not alike or (together and probe.together_step_ms is None)
+    return Estimate(seconds, startup, "probe", approximate)
 
 
 def _scaled_estimate(
-    variant: Variant, probes: Sequence[Probe], sources: Sequence[tuple[Variant, Estimate]]
+    variant: Variant, probes: Sequence[Probe], sources: Sequence[tuple[Variant, Estimate]], together: bool
 ) -> Estimate | None:
     """The estimate from the network with the nearest multiply-adds, of the same precision if there is one."""
     sizes = images_of(variant.data)
@@ -163,7 +173,7 @@ def _scaled_estimate(
     found = []
     for probe in probes:
         scale = _ratio(variant.counts.multiply_adds, probe.multiply_adds)
-        seconds = probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1])
+        seconds = probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1], together)
         estimate = Estimate(scale * seconds, probe.startup_seconds, "scaled", True, probe.net)
         found.append((probe.workload.precision != variant.recipe.precision, abs(math.log(scale)), estimate))
     for source, known in sources:

@@ -51,6 +51,7 @@ class ProbeJob:
         side_by_side: How many processes share the device.
         memory: Bytes that each process may take; None: its share of the GPU.
         folders: Where a reader's modules are looked for first.
+        together: How many seeds a process is to train side by side; they are timed as well if it is more than one.
     """
 
     trial: Trial
@@ -58,3 +59,4 @@ class ProbeJob:
     side_by_side: int
     memory: int | None = None
     folders: tuple[Path, ...] = ()
+    together: int = 1

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
 from ablate.data.location import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
@@ -25,6 +26,7 @@ from ablate.study.data import Data
 from ablate.train.arithmetic import set_as
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches, resident_batch
 from ablate.train.energy import energy_counter
+from ablate.train.gpu_memory import Needed
 from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer, own_optimizer
@@ -49,7 +51,9 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
         stop: Is not called: a probe is short.
         report: Receives {"train_ms": [milliseconds of a step, one for each round], "test_ms": [milliseconds of a batch],
             "test_batch": images, "inference_ms": {"1": [milliseconds], "128": [milliseconds]}, "energy_joules": of a step
-            or None, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"}; or {"remark":
+            or None, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"}, and if seeds
+            were timed side by side their number "together" and the share of each, "together_ms" and "together_test_ms", as
+            "train_ms" and "test_ms"; or {"remark":
             why the network was skipped}. Energy is that of the device, divided by the processes that share it.
 
     Returns:
@@ -84,33 +88,46 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     channels = torch.ones(data.channels, device=device)
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # after the first use of the device, which initializes it
-    network = network_of(trial, device, default_cache(), recipe)
-    average = network_of(trial, device, default_cache(), recipe) if recipe.ema.decay else None
-    own = hooks and "optimizer" in hooks and own_optimizer(hooks, recipe, network)
-    optimizer = own or make_optimizer(recipe, network)
+    members: list[tuple[nn.Module, nn.Module | None, torch.optim.Optimizer]] = []
     rounds = 0
+
+    def add_member() -> None:
+        """A seed: its network, the average of that, its optimizer."""
+        network = network_of(trial, device, default_cache(), recipe)
+        average = network_of(trial, device, default_cache(), recipe) if recipe.ema.decay else None
+        own = hooks and "optimizer" in hooks and own_optimizer(hooks, recipe, network)
+        members.append((network, average, own or make_optimizer(recipe, network)))
 
     def training(batches: int) -> Callable[[], float]:
         part = _random_part(recipe.batch_size * batches, data, device)
-        images = TrainingBatches(part, normalization, data, recipe, trial.seed)
-        return timed(Training(network, optimizer, images, recipe, average=average, hooks=hooks))
+        images = [TrainingBatches(part, normalization, data, recipe, trial.seed) for _ in members]
+        return timed(
+            Training(network, optimizer, batches, recipe, average=average, hooks=hooks)
+            for batches, (network, average, optimizer) in zip(images, members)
+        )
 
     def testing(size: int, batches: int) -> Callable[[], float]:
         part = _random_part(size * batches, data, device)
-        return timed(Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks))
+        return timed(
+            Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
+            for network, average, _ in members
+        )
 
-    def timed(one: Pass) -> Callable[[], float]:
-        """A function that runs a pass and returns its seconds per batch."""
-        passes = SideBySide([one], CudaGraphs() if device.type == "cuda" else None)
+    def timed(passes: Iterable[Pass]) -> Callable[[], float]:
+        """A function that runs a pass of each seed and returns the seconds per batch of each."""
+        together = SideBySide(passes, CudaGraphs() if device.type == "cuda" else None)
 
         def run() -> float:
             nonlocal rounds
             rounds += 1
             begun = time.perf_counter()
-            passes.run([rounds])
-            return (time.perf_counter() - begun) / len(one.batches.sizes)
+            together.run([rounds] * len(together.passes))
+            return (time.perf_counter() - begun) / len(together.sizes) / len(together.passes)
 
         return run
+
+    add_member()
+    network, average, _ = members[0]
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -147,6 +164,27 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
             return time_repeatedly(lambda: one.forward(images), device)
 
     inference_ms = {str(size): predicting(size) for size in PREDICTED}
+
+    def timed_together() -> dict[str, Any]:
+        """The times of a seed's share; empty where seeds are not trained side by side, or there is no room for it."""
+        count = 1 if trial.architecture.code or recipe.own_code or trial.recipe.gpus > 1 else job.together
+        if peak and count > 1:
+            free, whole = torch.cuda.mem_get_info(device)
+            count = min(count, 1 + Needed(peak).fitting(min(free, whole // job.side_by_side)))
+        if count < 2:
+            return {}
+        try:
+            for _ in range(count - 1):
+                add_member()
+            train, test = training(batches), testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
+            step, _ = train(), test()  # the warm-up
+            least, most = ROUNDS
+            enough = min(most, max(least, int(SECONDS / (step * batches * count))))
+            shares = [[1000 * run() for _ in range(number)] for run, number in ((train, enough), (test, 3))]
+        except torch.OutOfMemoryError:
+            return {}
+        return {"together": count, "together_ms": shares[0], "together_test_ms": shares[1]}
+
     made = provenance(device)
     report(
         {
@@ -159,6 +197,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
             "energy_joules": energy,
             "startup_seconds": max(0.0, ready - usual),
             "peak_memory_bytes": peak,
+            **timed_together(),
         }
     )
     return "probed"

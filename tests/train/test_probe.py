@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ablate.api import load_study
-from ablate.estimate import make_probe
+from ablate.estimate import make_probe, probe_text
 from ablate.records.timings import read_probes, write_probe
 from ablate.study.costs import training_memory
 from ablate.study.study import Variant
@@ -63,6 +63,27 @@ def test_a_network_is_timed(tmp_path: Path, override: str) -> None:
     assert kept.images_per_second == pytest.approx(16_000 / kept.train_step_ms.median)
     write_probe(tmp_path, kept)
     assert read_probes(tmp_path) == [kept] and kept.workload == workload_of(variant)
+
+
+@pytest.mark.usefixtures("quick")
+def test_seeds_side_by_side_are_timed_too_and_each_by_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[int] = []
+    run = module.SideBySide.run
+    monkeypatch.setattr(module.SideBySide, "run", lambda self, epochs: (together.append(len(epochs)), run(self, epochs))[1])
+    (variant,) = variants(tmp_path, STUDY)
+    events: list[dict[str, Any]] = []
+    assert probe(ProbeJob(variant.trials((0,))[0], "cpu", 1, together=3), lambda: False, events.append) == "probed"
+    (event,) = events
+    assert event["together"] == 3 and set(together) == {1, 3} and together[-1] == 3
+    assert len(event["together_ms"]) >= 2 and min(event["together_ms"] + event["together_test_ms"]) > 0
+    assert statistics.median(event["together_ms"]) < 2.5 * statistics.median(event["train_ms"])  # of one, not of three
+    kept = make_probe(variant, events, "cpu", 1)
+    assert kept.together == 3 and kept.together_step_ms is not None and kept.together_test_ms is not None
+    write_probe(tmp_path, kept)
+    assert read_probes(tmp_path) == [kept]
+    assert probe_text(kept).endswith(f"; 3 seeds side by side, {kept.together_step_ms.median:,.1f} ms a seed")
+    assert kept.epoch_seconds(160, 0, True) == pytest.approx(10 * kept.together_step_ms.median / 1000)
+    assert kept.epoch_seconds(160, 0) == pytest.approx(10 * kept.train_step_ms.median / 1000)
 
 
 @pytest.mark.usefixtures("quick")
