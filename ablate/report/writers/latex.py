@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, pairwise
 from typing import NamedTuple
 
 from ablate.errors import printable
@@ -14,6 +14,7 @@ from ablate.report.numbers import DASH, MINUS
 
 NUMBER = re.compile(rf"[-+{MINUS}]?\d[\d,]*(\.\d+)?")
 SIZES = (("normalsize", 1.0, 6.0), ("small", 0.9, 5.0), ("footnotesize", 0.8, 4.0))  # name, scale, space beside a column
+ROWS = {"normalsize": 36, "small": 40, "footnotesize": 46}  # that a page has room for, beside caption, head and notes
 COLUMN, PAGE = 229.0, 394.0  # points: the column of an article in two columns, the text of a paper in one
 LONGEST = 150.0  # points: a wider column of words is broken into lines
 MOST_LINES = 3  # of a header
@@ -58,12 +59,28 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     setting = " ".join(filter(None, [badge, table.caption]))
     notes = [rf"    \item {_note(text)}" for text in (setting, " ".join(table.details)) if text]
     notes += [rf"    \item[{mark}] {_note(note)}" for mark, note in table.notes]
-    parts = [_tabular([columns[i] for i in part], table.groups) for part in layout.parts]
+    most = max(1, ROWS[layout.size] // len(layout.parts))
+    floats = max(1, math.ceil(len(table.rows) / most))
+    bounds = [round(len(table.rows) * i / floats) for i in range(floats + 1)]  # all about equally long
     marked = any("✓" in cell.text for row in table.rows for cell in row)
     shaded = any(cell.shaded for row in table.rows for cell in row)
     more = [*(["amssymb"] if marked else []), *(["colortbl and xcolor"] if shaded else [])]
     needs = " and ".join(["booktabs, siunitx, threeparttable", *more]) if more else "booktabs, siunitx and threeparttable"
-    lines = [
+    found = []
+    for number, (start, stop) in enumerate(pairwise(bounds)):
+        parts = [_tabular([columns[i] for i in part], table.groups, start, stop) for part in layout.parts]
+        named = [rf"  \caption{{{latex_escape(caption)}}}", rf"  \label{{tab:{table.label}}}"]
+        again = [r"  \addtocounter{table}{-1}", rf"  \caption{{{latex_escape(caption)} (continued)}}"]
+        under = notes if stop == len(table.rows) else []
+        found += _float(layout, needs, again if number else named, parts, under)
+    return "\n".join(found) + "\n"
+
+
+def _float(
+    layout: Layout, needs: str, caption: Sequence[str], parts: Sequence[Sequence[str]], notes: Sequence[str]
+) -> list[str]:
+    """The lines of one float: its caption, the parts of its rows one below the other, and notes."""
+    return [
         f"\\begin{{{layout.environment}}}  % needs {needs}",
         r"  \centering",
         rf"  \{layout.size}",
@@ -71,8 +88,7 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
         r"  \sisetup{group-digits=integer, group-separator={,}, group-minimum-digits=4, retain-explicit-plus, "
         r"detect-weight}",
         r"  \begin{threeparttable}",
-        rf"  \caption{{{latex_escape(caption)}}}",
-        rf"  \label{{tab:{table.label}}}",
+        *caption,
         *parts[0],
         *(
             line
@@ -83,16 +99,17 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
         r"  \end{threeparttable}",
         f"\\end{{{layout.environment}}}",
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _tabular(columns: Sequence[_LatexColumn], groups: Sequence[tuple[int, str]]) -> list[str]:
-    """The lines of a tabular of some columns, with a rule between groups of rows."""
+def _tabular(columns: Sequence[_LatexColumn], groups: Sequence[tuple[int, str]], start: int, stop: int) -> list[str]:
+    """The lines of a tabular of some columns and rows, with a rule between groups of rows."""
     titles = dict(groups)
+    if started := [title for row, title in groups if row < start]:
+        titles.setdefault(start, started[-1])  # a group that an earlier float has begun
     lines = []
-    for number, row in enumerate(zip(*(column.cells for column in columns))):
+    for number, row in enumerate(zip(*(column.cells[start:stop] for column in columns)), start):
         if number in titles:
-            lines += [r"    \midrule"] if number else []
+            lines += [r"    \midrule"] if number > start else []
             lines += [rf"    \multicolumn{{{len(columns)}}}{{l}}{{\textit{{{latex_escape(titles[number])}}}}} \\"]
         lines.append(rf"    {' & '.join(row)} \\")
     return [

@@ -35,6 +35,11 @@ WORDS = [Column("Candidate"), Column("Note", False), *(Column(f"Validation error
 WIDE = make_table(WORDS, [["1", f"a long text, {NASTY}", *["12.34"] * 9], ["2", "b", *["5.67"] * 9]], "u", title="Folds")
 
 
+MANY = [[f"net {i}", number(i, grouped), number(5.0 + i / 100, percent, "a")] for i in range(500)]
+LONG = make_table(COLUMNS[:3], MANY, "l", "Median over 5 seeds.", [("a", NASTY)], title="All")
+LONG = replace(LONG, groups=((0, "first"), (200, "second")))
+
+
 def document(*tables: Table) -> Document:
     return Document("name", "A title", "small scale, not the paper's", "", "Digits.", tables, (), ())
 
@@ -85,6 +90,16 @@ def test_a_table_takes_the_room_that_it_needs() -> None:
     )
 
 
+def test_a_table_that_is_longer_than_a_page_is_split_between_rows() -> None:
+    text = document_latex(document(LONG))
+    floats = text.split(r"\end{table}")[:-1]
+    sizes = [len(re.findall(r"^ +net \d+ &", one, re.MULTILINE)) for one in floats]
+    assert len(floats) > 10 and sum(sizes) == 500 and max(sizes) <= 46 and max(sizes) - min(sizes) <= 1
+    assert text.count(r"\label{tab:l}") == text.count(r"\begin{tablenotes}") == 1 and r"\begin{tablenotes}" in floats[-1]
+    assert text.count("(continued)") == text.count(r"\addtocounter{table}{-1}") == len(floats) - 1
+    assert r"\textit{first}" in floats[1] and r"\textit{second}" in floats[-1]
+
+
 @pytest.mark.skipif(TEX is None, reason="needs pdflatex")
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
 def test_it_compiles_and_nothing_is_wider_than_its_place(columns: str, tmp_path: Path) -> None:
@@ -95,13 +110,13 @@ def test_it_compiles_and_nothing_is_wider_than_its_place(columns: str, tmp_path:
     text = "\n".join([
         rf"\documentclass[{columns}]{{article}}", rf"\usepackage[textwidth={width}]{{geometry}}",
         r"\usepackage{booktabs,siunitx,threeparttable,colortbl,xcolor}", r"\begin{document}", "Text.",
-        document_latex(document(narrow, TABLE, WIDE)), r"\end{document}",
+        document_latex(document(narrow, TABLE, WIDE, LONG)), r"\end{document}",
     ])  # fmt: skip
     (tmp_path / "paper.tex").write_text(text)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+    assert "Overfull" not in done.stdout and "Float too large" not in done.stdout
 
 
 def test_what_latex_would_read_is_escaped() -> None:
