@@ -34,6 +34,7 @@ NOT_RUN = {  # the beginning of a block or a command: why it is not run
     "[project.entry-points": "a part of a package's pyproject.toml",
     "5 seeds are too few": "what a command prints",
     "pip install": "installs packages; the test of the extras checks their names",
+    "pytest": "runs this",
     "ablate run studies/block_types.yaml --scale small": "trains on CIFAR-10, which is not at hand",
     "bash studies/slurm.sh": "run by test_slurm.py",
     "optuna-dashboard": "serves pages until it is stopped",
