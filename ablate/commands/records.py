@@ -225,7 +225,7 @@ def clean(
     made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage) for study in studies]
     found = plan_clean(made, [what for what, wanted in asked.items() if wanted], variant or ())
     found = carry_out(found) if delete else found
-    print_json({**found.as_json(), "deleted": delete}) if as_json else print(with_flags(clean_text(found, delete)))
+    print_json({**found.as_json(), "deleted": delete}) if as_json else print_text(with_flags(clean_text(found, delete)))
 
 
 def archive(
