@@ -121,21 +121,27 @@ def probe_networks(
     slots = find_slots(options.device, options.slots, options.slots_per_gpu, say=announce)
     gpu = slots[0].device == "cuda"
     distinct: dict[Workload, Variant] = {}
-    counted_variants = 0
+    costs = []  # of all trials
     for variant in variants:
-        counted_variants += 1
+        costs += [_cost(variant, (1,))] * seeds if gpu else []
         distinct.setdefault(workload_of(variant), variant)
     log, remarks = runs / "probes" / "log.txt", []
+
+    def together(variant: Variant, slots: int) -> int:
+        """How many of its seeds a run would train side by side."""
+        if not costs:
+            return 1
+        return min(seeds, cohort_size(None, _cost(variant, (1,)), sum(costs), min(slots, len(costs)), gpu))
+
     for model in dict.fromkeys(slot.model for slot in slots):  # each kind of GPU
         alike = [slot for slot in slots if slot.model == model]
         at_once = min(options.slots_per_gpu, len(alike)) if gpu else len(alike)
-        together = min(seeds, cohort_size(None, seeds * counted_variants, len(alike), gpu)) if seeds else 1
         share = None if gpu else psutil.virtual_memory().available // at_once
         tasks = [
             Task(
                 str(i),
                 variant.net,
-                ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders, together),
+                ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders, together(variant, len(alike))),
                 0.0,  # with equal costs the copies of one network run at the same time
                 log,
             )
@@ -281,18 +287,20 @@ def estimate_cost(
         for n in options.gpus
         for device in devices_of(probes, "cuda")
     ]
-    open_trials = sum(len(left) for left, variant in zip(epochs, variants) if variant.recipe.gpus == 1)
-    sizes = {machine: _cohort(machine, open_trials) if cohorts else 1 for machine in machines}
+    costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
+    gpus = [variant.recipe.gpus for variant in variants]
+    open_ones = [(cost, 0 if n > 1 else len(left)) for cost, n, left in zip(costs, gpus, epochs)]
+    sizes = {machine: _cohorts(machine, open_ones) if cohorts else [1] * len(variants) for machine in machines}
     estimates = {
-        machine: find_estimates(variants, machine.device, machine.side_by_side, probes, paces, sizes[machine] > 1)
+        machine: find_estimates(
+            *(variants, machine.device, machine.side_by_side, probes, paces), [size > 1 for size in sizes[machine]]
+        )
         for machine in machines
     }
     values = [
         _variant_values(variant, estimate, left, here, probes)
         for variant, estimate, left in zip(variants, estimates[here] if here else [None] * len(variants), epochs)
     ]
-    costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
-    gpus = [variant.recipe.gpus for variant in variants]
     simulated = [
         _simulate(
             *(machine, sizes[machine], estimates[machine], epochs, costs, gpus),
@@ -372,16 +380,22 @@ def _cost(variant: Variant, epochs: Sequence[int]) -> float:
     return training_cost(variant.trials((0,))[0]) if epochs else 0.0
 
 
-def _cohort(machine: Hardware, trials: int) -> int:
-    """How many seeds of a variant a run trains side by side on a machine, as cohort_size() says."""
+def _cohorts(machine: Hardware, trials: Sequence[tuple[float, int]]) -> list[int]:
+    """How many seeds of each variant a run trains side by side on a machine, as cohort_size() says.
+
+    `trials` are the cost of a trial of the variant and how many are open that take one GPU.
+    """
     from ablate.schedule.cohorts import cohort_size
 
-    return cohort_size(None, trials, max(1, min(machine.slots, trials)), machine.kind == "cuda")
+    total, count = sum(cost * number for cost, number in trials), sum(number for _, number in trials)
+    slots = max(1, min(machine.slots, count))
+    sizes = [cohort_size(None, cost, total, slots, machine.kind == "cuda") for cost, _ in trials]
+    return [max(1, min(size, number)) for size, (_, number) in zip(sizes, trials)]
 
 
 def _simulate(
     machine: Hardware,
-    cohort: int,
+    cohorts: Sequence[int],
     estimates: Sequence[Estimate | None],
     epochs: Sequence[Sequence[int]],
     costs: Sequence[float],
@@ -391,13 +405,12 @@ def _simulate(
 ) -> dict[str, Any]:
     """Simulate a run of the open trials on a machine; a trial on several GPUs counts as one trial on each of as many slots.
 
-    `cohort` seeds of a variant occupy one slot together, each with its share of the time, and fail together. `failures` is
-    the number of failures of a slot per day. The end is given in the time zone of `now`.
+    `cohorts` seeds of each variant occupy one slot together, each with its share of the time, and fail together. `failures`
+    is the number of failures of a slot per day. The end is given in the time zone of `now`.
     """
     seconds: list[float] = []
     taken: list[tuple[float, float, float]] = []  # of what occupies a slot: its seconds, those of an epoch, its cost
-    for one, of_one, cost, n in zip(estimates, epochs, costs, gpus):
-        size = cohort if n == 1 else 1
+    for one, of_one, cost, n, size in zip(estimates, epochs, costs, gpus, cohorts):
         for first in range(0, len(of_one) if one else 0, size):
             assert one is not None
             group = [one.trial_seconds(left) for left in of_one[first : first + size]]

@@ -118,7 +118,7 @@ def find_estimates(
     side_by_side: int,
     probes: Sequence[Probe],
     paces: Iterable[Pace],
-    together: bool = False,
+    together: Sequence[bool] = (),
 ) -> list[Estimate | None]:
     """The estimate of each variant on a device; None where nothing was timed or the number of images is not known.
 
@@ -128,20 +128,25 @@ def find_estimates(
         side_by_side: How many processes share the device.
         probes: Timed networks, on any device.
         paces: Times of recorded trials, on any device.
-        together: Whether a process trains several seeds side by side; an estimate is then of the share of one.
+        together: For each variant, whether a process trains several of its seeds side by side; its estimate is then of the
+            share of one. Empty: it is so for none.
     """
     probes = [probe for probe in probes if probe.device == device]
+    together = together or [False] * len(variants)
     timed: Timed = {}
     for pace in paces:
         if pace.device == device:
             timed.setdefault((pace.workload, pace.train_images, pace.test_images), []).append(pace.epoch_seconds)
-    direct = [_direct_estimate(variant, side_by_side, probes, timed, together) for variant in variants]
+    direct = [_direct_estimate(variant, side_by_side, probes, timed, beside) for variant, beside in zip(variants, together)]
     sources: dict[tuple[Workload, int], tuple[Variant, Estimate]] = {}
     for variant, estimate in zip(variants, direct):
         if estimate:
             sources.setdefault((workload_of(variant), _passes(variant)), (variant, estimate))
     nearby = list(sources.values())
-    return [estimate or _scaled_estimate(variant, probes, nearby, together) for variant, estimate in zip(variants, direct)]
+    return [
+        estimate or _scaled_estimate(variant, probes, nearby, beside)
+        for variant, estimate, beside in zip(variants, direct, together)
+    ]
 
 
 def _direct_estimate(
