@@ -89,6 +89,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # after the first use of the device, which initializes it
     members: list[tuple[nn.Module, nn.Module | None, torch.optim.Optimizer]] = []
+    summed = [measure for measure in data.task.entry.measures if measure.total]  # others are no work of a step
     rounds = 0
 
     def add_member() -> None:
@@ -109,7 +110,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     def testing(size: int, batches: int) -> Callable[[], float]:
         part = _random_part(size * batches, data, device)
         return timed(
-            Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
+            Testing(average or network, TestBatches(part, normalization, size), recipe, summed, hooks)
             for network, average, _ in members
         )
 
@@ -157,7 +158,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         if usual / 3 / recipe.batch_size * size > TEST_SECONDS:
             return []
         part = _random_part(size, data, device)
-        one = Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
+        one = Testing(average or network, TestBatches(part, normalization, size), recipe, summed, hooks)
         one.begin()
         images, _ = one.batches.take(size)
         with set_as(recipe):

@@ -22,7 +22,8 @@ from ablate.nets.families import blueprint
 from ablate.records.records import read_record
 from ablate.study.spec import load_study as load_checked
 from ablate.train.images import ImageLoader
-from ablate.train.job import Job
+from ablate.train.job import Job, ProbeJob
+from ablate.train.probe import probe
 from ablate.train.setup import network_of
 from ablate.train.trial import train_trial
 
@@ -106,6 +107,14 @@ def test_held_out_scenes_decide_and_the_test_ones_are_evaluated_once(root: Path)
     assert train_trial(one, never, lambda row: None) == "completed"
     record = read_record(one.runs, one.trial.id)
     assert record is not None and {"test_AP", "final_test_AP"} <= record.result.keys()
+
+
+def test_a_step_a_test_and_a_prediction_are_timed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.train.probe.SECONDS", 0.01)
+    monkeypatch.setattr("ablate.train.probe.PREDICTION_SECONDS", 0.01)
+    told: list[dict[str, Any]] = []
+    assert probe(ProbeJob(job(root).trial, "cpu", 1), never, told.append) == "probed"
+    assert min(told[-1]["train_ms"]) > 0 and min(told[-1]["test_ms"]) > 0 and min(told[-1]["inference_ms"]["1"]) > 0
 
 
 def test_a_report_compares_the_average_precision(root: Path) -> None:
