@@ -21,6 +21,7 @@ from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
+from ablate.study.tasks import CLASSIFICATION, TASKS
 
 T = TypeVar("T", Trial, ProgramTrial)
 TIMES = ("train_seconds", "test_seconds")
@@ -139,7 +140,7 @@ def verify_trials(
         runs: Directory of the records.
         count: How many trials to choose at random, from 1.
         seed: The seed of the random choice.
-        own: The measure of a program; None: the error on the images of each record's split.
+        own: The measure of a program; None: the first one of the task.
 
     Raises:
         AblateError: The run cannot start, or a record was removed meanwhile.
@@ -174,10 +175,10 @@ def compare(
         then: The record.
         now: The record of the second training; None if there is none.
         cause: Why there is none; "" if that is not known.
-        own: The measure of a program; None: the error on the images of the record's split.
+        own: The measure of a program; None: the first one of the task.
         images: The names of further test images for people, by their key.
     """
-    by = own or Decision(split=then.split, words=f"{then.split} error")
+    by = own or TASKS[then.result.get("task", CLASSIFICATION)].decision(then.split)
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
@@ -252,7 +253,8 @@ def _bits(row: Row) -> list[str]:
     """The numbers of an epoch that are compared, each with the digits that determine it exactly."""
     if "test_error" in row and "train_error" in row:
         return [repr(row[field]) for field in COMPARED]
-    return sorted(f"{name} {value!r}" for name, value in row.items() if name != "seconds")  # of a program
+    times = ("seconds", "train_seconds", "test_seconds")
+    return sorted(f"{name} {value!r}" for name, value in row.items() if name not in times)  # of a program, another task
 
 
 def _record(runs: Path, trial: Trial | ProgramTrial) -> Record:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ablate.nets import blueprint as bp
 from ablate.nets.detection import BOX_SIDE, RATIOS
+
+if TYPE_CHECKING:
+    from torchvision.models.detection.image_list import ImageList
 
 DETECTIONS = 100  # of an image, at most
 TARGET = slice(0, 4)  # columns of a target that are its box; the class is the next one
@@ -71,6 +67,14 @@ class DetectorModule(nn.Module):
     """
 
     def __init__(self, layer: bp.Detector) -> None:
+        # torchvision's parts import torch's compiler, which takes seconds that no other network needs.
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+        from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+        from torchvision.models.detection.roi_heads import RoIHeads
+        from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+        from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+        from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
         super().__init__()
         of: Mapping[str, Any] = dict(layer.settings)
         width, self.classes = of["fpn_channels"], layer.classes
@@ -99,6 +103,8 @@ class DetectorModule(nn.Module):
             features: By section, (B, C, H, W).
             targets: float32 (B, 1 + M, 7), as data/annotations.py has them; None: unknown.
         """
+        from torchvision.models.detection.image_list import ImageList
+
         levels = self.fpn(OrderedDict((name, features[name]) for name in self.names))
         n = len(next(iter(levels.values())))
         device = next(iter(levels.values())).device

@@ -281,8 +281,10 @@ def look(directory: Path, imported: bool = False) -> Found:
 
 
 def _errors(row: Row) -> tuple[Any, ...]:
-    """The errors of an epoch."""
-    return row["train_error"], row["test_error"]
+    """The errors of an epoch; of another task than classification all but its times."""
+    if "test_error" in row:
+        return row["train_error"], row["test_error"]
+    return tuple(value for name, value in row.items() if not name.endswith("seconds"))
 
 
 def _measures(row: Row) -> tuple[Any, ...]:

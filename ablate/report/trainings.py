@@ -13,7 +13,6 @@ from ablate.report.numbers import finite
 from ablate.report.provenance import trials_frame
 from ablate.report.seeds import TrialRecord
 from ablate.report.summary import Summary
-from ablate.study.decision import TEST_ERROR
 from ablate.study.study import Trial, Variant
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[Candidat
         own = [trial for number in numbers if isinstance(trial := one.trials[number], Trial)]
         trials = tuple(TrialRecord(trial, read_record(runs, trial.id)) for trial in own)
         axes = {axis: value for axis, value in one.values.items() if axis != "net"}
-        found.append(CandidateTrainings(one, numbers, Summary(one.variant, trials, TEST_ERROR, axes)))
+        by = one.variant.data.task.entry.decision("test")
+        found.append(CandidateTrainings(one, numbers, Summary(one.variant, trials, by, axes)))
     return found
 
 

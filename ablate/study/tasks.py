@@ -22,6 +22,7 @@ from ablate.nets.blueprint import Blueprint
 from ablate.nets.detection import faster_rcnn
 from ablate.nets.families import Head
 from ablate.registry import Kind, Registry
+from ablate.study.decision import Decision, Split
 from ablate.study.frozen import Frozen
 
 CLASSIFICATION = "classification"
@@ -49,6 +50,15 @@ class Task(Kind):
     boxes: bool = False
     unused: tuple[str, ...] = ()
     ready: Callable[[], None] = lambda: None
+
+    def decision(self, split: Split) -> Decision:
+        """What is decided by where a study does not say more: the first measure.
+
+        Args:
+            split: The images that it is measured on.
+        """
+        first = self.measures[0]
+        return Decision(first.name, split, first.goal, f"{split} {first.words}", first.unit)
 
     def wrong_augmentation(self, augmentation: Augment) -> str:
         """What is wrong with an augmentation of the task's images; "" if nothing is.

@@ -13,12 +13,13 @@ from planned import plan_trials
 from scenes import SMALL, write_scenes, write_study
 from train.test_trial import assert_same, never, outcome, stop_after
 
-from ablate.api import load_study
+from ablate.api import load_search, load_study
 from ablate.data.location import Location
 from ablate.errors import DataError, StudyError
 from ablate.launch import RunOptions
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
+from ablate.records.merge import look
 from ablate.records.records import read_record
 from ablate.study.spec import load_study as load_checked
 from ablate.train.images import ImageLoader
@@ -26,6 +27,7 @@ from ablate.train.job import Job, ProbeJob
 from ablate.train.probe import probe
 from ablate.train.setup import network_of
 from ablate.train.trial import train_trial
+from ablate.verify import compare
 
 MEASURES = ("AP", "AP50", "AP75")
 
@@ -55,6 +57,12 @@ def test_a_killed_and_continued_detector_equals_an_uninterrupted_one_bit_for_bit
     assert record.result["annotations"]["train"]["boxes"] == 6
     assert "test_error" not in record.result and "test_AP_large" not in record.result  # there is no large object
     record.check()
+    other = read_record(halting.runs, whole.trial.id)
+    assert other is not None
+    compared = compare("a detector", record, other)
+    assert compared.equal and compared.by.name == "test_AP" and compared.error[0] == record.result["test_AP"]
+    found = [look(one.directory) for one in (record, other)]
+    assert found[0].errors[0] and not found[0].differs_from(found[1])
 
 
 def test_with_bfloat16_corners_keep_their_digits(root: Path) -> None:
@@ -126,6 +134,16 @@ def test_a_report_compares_the_average_precision(root: Path) -> None:
     assert "Median test AP, %" in text and "AP at IoU 0.5, %" in text
     assert "detection (Faster R-CNN with a feature pyramid), anchor scale 4, box features 16" in text
     assert "test error" not in text and "Error" not in text
+
+
+def test_candidates_of_a_search_are_compared_by_average_precision(root: Path) -> None:
+    space = "{space: {recipe.lr: [0.01, 0.02]}, validation: {holdout: 1}, sampler: grid}"
+    recipe = "{base: detection_1x, epochs: 1, batch_size: 2}"
+    path = write_study(root, seeds="", variants="", base="ResNet-18-w0.125", search=space, recipe=recipe)
+    search = load_search(path)
+    assert search.run(RunOptions(inline=True, quiet=True)).exit_code == 0
+    written = search.report().write(root / "reports")
+    assert "validation AP" in "".join(each.read_text() for each in written if each.suffix == ".md")
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
