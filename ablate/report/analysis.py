@@ -92,7 +92,14 @@ class StudyAnalysis(Compared[Summary]):
         Args:
             separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
         """
-        return describe_setting(self.summaries, separator)
+        if separator not in self._settings:
+            self._settings[separator] = describe_setting(self.summaries, separator)
+        return self._settings[separator]
+
+    @cached_property
+    def _settings(self) -> dict[str, str]:
+        """What setting() returned, by separator: each figure has it in its caption."""
+        return {}
 
     def measured(self) -> str:
         """The sentence that defines the values of a trained study."""

@@ -277,13 +277,21 @@ def _reference(structure: Structure, draws: int) -> tuple[list[Floats], Floats]:
     import numpy as np
 
     generator = np.random.default_rng(0)
-    drawn = [generator.random((size, draws), dtype=np.float32) for size in structure.sizes]
     sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
     # Over all splits where these are few: probabilities that are equal are then equal to the last bit.
     ordered = [over_splits(tuple(map(float, range(sum(size)))), size[0]) for size in sizes]
     tails = np.empty((len(ordered), draws), np.float32)
-    for i, (ours, theirs) in enumerate(structure.pairs):
-        tails[i] = _tails(ordered[i], studentized_rank_sums(drawn[ours], drawn[theirs]))
+    last = {group: i for i, pair in enumerate(structure.pairs) for group in pair}  # the last comparison of each group
+    drawn: dict[int, Floats] = {}  # of the groups that are still needed: 2,000 groups would take 800 MB
+    begun = 0
+    for i, pair in enumerate(structure.pairs):
+        for group in range(begun, max(begun, *(one + 1 for one in pair))):  # in the order of their numbers
+            drawn[group] = generator.random((structure.sizes[group], draws), dtype=np.float32)
+            begun = group + 1
+        tails[i] = _tails(ordered[i], studentized_rank_sums(*(drawn[group] for group in pair)))
+        for group in set(pair):
+            if last[group] == i:
+                del drawn[group]
     return ordered, tails
 
 

@@ -1,4 +1,4 @@
-"""Planning: enumerate_variants() against counting every candidate of a budget from a blueprint of its own, nothing kept."""
+"""Planning: enumerate_variants() and the whole command against counting every candidate of a budget, nothing kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study
 from tests.benchmarks.comparison import Announce, Comparison, compare
+from tests.benchmarks.whole import run_command
 
 LEARNING_RATES = 20  # under each of which a typical grid has every network
 DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -34,21 +36,32 @@ def bench_plan(
 ) -> list[Comparison]:
     """Two comparisons, per variant: of a grid in which every network is there several times, and of one without repetition.
 
+    The plain way counts each candidate from a blueprint of its own; "ablate" is enumerate_variants(); the third is the
+    whole command.
+
     variants: of each grid, or a few more; plain_variants: of them, spread evenly, that the plain way finds in a round.
     Our caches are empty at the beginning of every round.
     """
     found = []
     titles = ("networks under 20 learning rates each, depth solved", "networks that all differ, k solved")
     for title, make in zip(titles, (repeating_grid, differing_grid)):
-        study = grid_study(*make(variants))
+        grid = make(variants)
+        study = grid_study(*grid)
         asked = list(cells(study))
         some = asked[:: max(1, len(asked) // plain_variants)][:plain_variants]
         ways: dict[str, Callable[[], object]] = {
             "plain counting": partial(solve_plainly, study, some),
             "ablate": partial(enumerate_afresh, study),
         }
-        work = {"plain counting": len(some), "ablate": len(asked)}
-        found.append(compare(f"{len(asked):,} {title}", "variant", ways, work, rounds, announce=announce))
+        peaks = []
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "grid.yaml"
+            path.write_text(grid_text(*grid))
+            words = ["plan", str(path), "--runs", str(Path(folder) / "runs")]
+            ways["ablate plan"] = lambda: peaks.append(run_command(words))  # noqa: B023 - called in this turn
+            work = {"plain counting": len(some), "ablate": len(asked), "ablate plan": len(asked)}
+            timed = compare(f"{len(asked):,} {title}", "variant", ways, work, rounds, warm_up=False, announce=announce)
+        found.append(replace(timed, figures={"peak memory, MiB": {"ablate plan": max(peaks)}}))
     return found
 
 
@@ -80,12 +93,17 @@ def _sides(area: float) -> tuple[int, int]:
 
 def grid_study(solve: str, axes: dict[str, Sequence[Any]]) -> Study:
     """The study of a grid in which every network has at most 40 million parameters."""
-    lists = ", ".join(f"{axis}: {list(values)}" for axis, values in axes.items())
-    text = f"name: grid\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\nbudget: {{parameters: {{max: 40M}}, solve: {solve}}}\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "grid.yaml"
-        path.write_text(f"{text}variants:\n  - grid: {{{lists}}}\n")
+        path.write_text(grid_text(solve, axes))
         return load_study(path)
+
+
+def grid_text(solve: str, axes: dict[str, Sequence[Any]]) -> str:
+    """The study file of grid_study()."""
+    lists = ", ".join(f"{axis}: {list(values)}" for axis, values in axes.items())
+    text = f"name: grid\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\nbudget: {{parameters: {{max: 40M}}, solve: {solve}}}\n"
+    return f"{text}variants:\n  - grid: {{{lists}}}\n"
 
 
 def solve_plainly(study: Study, asked: Sequence[Any]) -> list[tuple[str, Counts, BudgetResult]]:

@@ -1,13 +1,12 @@
 """Reporting: from records on disk to a table and to curves, against reading every line with json and pandas.
 
-The records are invented, in the files that a training writes, byte for byte; figures are not drawn.
+The records are invented, in the files that a training writes, byte for byte. The whole command draws figures too.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-import re
 import resource
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Trial, Variant
 from tests.benchmarks.comparison import Announce, Comparison, compare
+from tests.benchmarks.whole import peak_of, run_command
 
 SEEDS = 5
 PLAIN, OURS = "json and pandas", "ablate"
@@ -62,12 +62,14 @@ def bench_report(
     epochs: int = 200,
     folder: Path | None = None,
     rounds: int = 5,
+    whole: bool = True,
     announce: Announce = lambda line: None,
 ) -> list[Comparison]:
-    """Two comparisons: from the records of so many trials to a table's summaries, and to the points of all curves.
+    """Comparisons: from the records of so many trials to a table's summaries, to the points of all curves, and the command.
 
     trials: rounded down to whole variants of five seeds; folder: an empty one, where the records are left; else they are
-    temporary. Figures: the peak memory in MiB of a process that does the work once.
+    temporary; whole: also `ablate report`, once, with all its files. Figures: the peak memory in MiB of a process that does
+    the work once.
     """
     with ExitStack() as stack:
         folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -84,6 +86,24 @@ def bench_report(
             title = f"{what} of {count:,} trials, {epochs} epochs"
             timed = compare(title, "trial", ways, float(count), rounds, warm_up=False, announce=announce)
             found.append(replace(timed, figures={"peak memory, MiB": memory}))
+        if whole:
+            out, peaks = folder / "reports", list[float]()
+            words = [
+                "report",
+                str(folder / "invented.yaml"),
+                "--runs",
+                str(recorded.runs),
+                "--out",
+                str(out),
+                "--no-records",
+            ]
+            both: dict[str, Callable[[], object]] = {
+                PLAIN: partial(plain_table, recorded),
+                "ablate report": lambda: peaks.append(run_command(words)),
+            }
+            title = f"the whole report of {count:,} trials, {epochs} epochs"
+            timed = compare(title, "trial", both, float(count), 1, warm_up=False, announce=announce)
+            found.append(replace(timed, figures={"peak memory, MiB": {"ablate report": max(peaks)}}))
     return found
 
 
@@ -189,6 +209,5 @@ def _peak_after(work: Callable[[], object]) -> float:
     work()
     status = Path("/proc/self/status")
     if status.exists():  # on Linux ru_maxrss begins with that of the process that started this one
-        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
-        return int(peak) / 2**10
+        return peak_of(status.read_text())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS

@@ -55,7 +55,7 @@ def test_both_ways_come_to_the_same(recorded: Recorded) -> None:
 
 def test_the_benchmark_compares_both_for_the_table_and_the_curves(tmp_path: Path) -> None:
     said: list[str] = []
-    found = bench_report(11, 3, tmp_path / "records", rounds=2, announce=said.append)
+    found = bench_report(11, 3, tmp_path / "records", rounds=2, whole=False, announce=said.append)
     assert [one.title for one in found] == ["table of 10 trials, 3 epochs", "curves of 10 trials, 3 epochs"]
     for one in found:
         assert one.reference == PLAIN and one.work == {PLAIN: 10.0, OURS: 10.0}

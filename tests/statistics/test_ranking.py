@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from scipy.stats import friedmanchisquare, kendalltau
 
+from ablate.statistics import ranking
+from ablate.statistics.family import smallest_p_values
 from ablate.statistics.ranking import critical_difference, order_agreement, rank_intervals
 
 
@@ -35,6 +38,20 @@ def test_seeds_that_allow_no_verdict_say_nothing_of_ranks() -> None:
     three = [seeds(1.0, 2.0, 3.0), seeds(11.0, 12.0, 13.0), seeds(21.0, 22.0, 23.0)]
     assert rank_intervals(three) is None
     assert rank_intervals([seeds(1.0)]) is None and rank_intervals([]) is None
+
+
+def test_of_many_variants_some_show_that_no_verdict_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(keys: Any, pairs: Any, paired_from: int) -> list[float]:
+        asked.append(len(pairs))
+        return smallest_p_values(keys, pairs, paired_from)
+
+    monkeypatch.setattr(ranking, "smallest_p_values", counted)
+    assert rank_intervals([seeds(1.0, 2.0, 3.0, 4.0, 5.0)] * 300) is None and asked == [ranking.SOME - 1]
+    keys, pairs = [range(5)] * 60, [(other, 0) for other in range(1, 60)]
+    smallest = [min(smallest_p_values(keys, pairs[:number])) for number in (1, 2, 10, 30, 59)]
+    assert smallest == sorted(smallest)  # more comparisons never have a smaller one
 
 
 def test_a_variant_that_diverged_is_last() -> None:
