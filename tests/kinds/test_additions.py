@@ -218,7 +218,7 @@ def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
     told = describe_recipe(study.recipe, "wrn_cifar")
     assert told == (
         "Adagrad, 3 epochs, batch 16, learning rate 0.001, float32, "
-        "init uniform batch norm weights; "
+        "uniform batch norm weights; "
         "unlike the recipe WRN on CIFAR: schedule inverse, slope 0.5, loss brier"
     )
     assert describe_data(study.data) == "Dots, mean/std, images upside down, crops (padding 2)"

@@ -193,7 +193,7 @@ def test_a_wrong_axis_is_said_at_its_place(tmp_path: Path, axes: str, said: str)
 def test_captions_name_what_a_recipe_does() -> None:
     recipe = Recipe.named("wrn_cifar", schedule="cosine", warmup=5, mixup=0.2, cutmix={"alpha": 1, "probability": 0.3})
     assert describe_recipe(recipe, "wrn_cifar") == (
-        "SGD, 200 epochs, batch 128, learning rate 0.1, float32, init uniform batch norm weights; "
+        "SGD, 200 epochs, batch 128, learning rate 0.1, float32, uniform batch norm weights; "
         "unlike the recipe WRN on CIFAR: schedule cosine, warmup 5, mixup 0.2, cutmix 1 (probability 0.3)"
     )
     assert "unlike" not in describe_recipe(Recipe.named("wrn_cifar"), "wrn_cifar")
