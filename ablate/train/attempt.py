@@ -60,9 +60,8 @@ class Attempt:
     ) -> None:
         trial, recipe = job.trial, job.trial.recipe
         if job.auto_precision and (here := choose_precision([str(device)])).name != job.auto_precision:
-            raise RunError(
-                f"recipe.precision: auto is {job.auto_precision} in this run; for {here.device} it is {here.name}"
-            )
+            told = f"{job.auto_precision} in this run; for {here.device} it is {here.name}"
+            raise RunError(f"recipe.precision: auto is {told}; name a precision in the study")
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)

@@ -16,7 +16,7 @@ from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.data.sources import stratified
 from ablate.data.whitening import fit_whitening, whiten
-from ablate.errors import RecordError
+from ablate.errors import RecordError, RunError
 from ablate.files import hold_lock
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
@@ -26,7 +26,7 @@ from ablate.records.records import read_failure, read_record, trial_directory, w
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
-from ablate.train import attempt
+from ablate.train import attempt, precision
 from ablate.train.checkpoint import load_checkpoint, save_checkpoint
 from ablate.train.images import ImageLoader
 from ablate.train.job import Job
@@ -287,6 +287,15 @@ def test_checkpoints_by_default_cost_a_hundredth_of_the_time(job: Job, monkeypat
     unbroken = replace(job, runs=job.runs.with_name("unbroken"))
     train_trial(unbroken, never, report)
     assert_same(job, unbroken)
+
+
+def test_a_worker_whose_device_would_choose_another_precision_refuses(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Ray cluster, of whose devices the driver knows nothing."""
+    monkeypatch.setattr(precision, "cpu_flags", frozenset)
+    with pytest.raises(RunError, match=r"auto is bfloat16 in this run; for .* it is float32; name a precision"):
+        train_trial(replace(job, auto_precision="bfloat16"), never, lambda row: None)
+    job = replace(changed(job, epochs=1), auto_precision="float32")
+    assert train_trial(job, never, lambda row: None) == "completed"
 
 
 def test_a_recorded_trial_is_not_trained_again(job: Job) -> None:
