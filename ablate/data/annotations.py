@@ -275,7 +275,7 @@ def coco(options: ReadOptions) -> Source:
         place = place_of(root, part)
         if place is None:
             raise DataError(
-                f"no {part} images with boxes in {root.absolute()}; put them there, or set data.root; looked for {LOOKED_FOR}"
+                f"no {part} images with boxes in {root.absolute()}; set data.root; looked for {LOOKED_FOR}"
             )
         found = read_annotations(place)
         used = np.arange(len(found.names))
