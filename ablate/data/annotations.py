@@ -274,9 +274,7 @@ def coco(options: ReadOptions) -> Source:
         """A part, its annotations, and the numbers of the images that are used."""
         place = place_of(root, part)
         if place is None:
-            raise DataError(
-                f"no {part} images with boxes in {root.absolute()}; set data.root; looked for {LOOKED_FOR}"
-            )
+            raise DataError(f"no {part} images with boxes in {root.absolute()}; set data.root; looked for {LOOKED_FOR}")
         found = read_annotations(place)
         used = np.arange(len(found.names))
         boxed = ((found.targets[:, 1:, CLASS] >= 0) & (found.targets[:, 1:, CROWD] == 0)).any(1)
