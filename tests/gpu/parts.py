@@ -210,6 +210,12 @@ def probe(setting: Setting) -> None:
     """The forecast, beside what part `speed` measured of the same networks."""
     study = setting.of(str(ROOT / "studies" / "efficiency.yaml"), str(setting.folder / "whole.yaml"))
     ablate(setting, "plan", study, "--probe", "--runs", str(setting.folder / "p"))
+    from ablate.estimate import probe_text
+    from ablate.records.timings import read_probes
+
+    for one in read_probes(setting.folder / "p"):
+        memory = f"; {one.peak_memory_bytes / 2**20:,.0f} MiB" if one.peak_memory_bytes else ""
+        say(f"probe {one.net} {one.workload.precision}", probe_text(one) + memory)
 
 
 def benchmark_cohort(setting: Setting) -> None:
