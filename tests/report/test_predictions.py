@@ -14,7 +14,13 @@ from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.records.logits import Logits, write_evaluation
 from ablate.records.records import trial_directory
-from ablate.report.figure_values.predictions import agreement_values, class_error_values, confusion_values, missed_values
+from ablate.report.figure_values.predictions import (
+    agreement_values,
+    class_error_values,
+    confusion_values,
+    missed_values,
+    most_agreed,
+)
 from ablate.report.figures.contact_sheet import Picture, draw_contact_sheet
 from ablate.report.figures.matrices import Matrices, Matrix, draw_matrices
 from ablate.report.predictions_table import prediction_tables
@@ -180,3 +186,9 @@ def test_a_seed_that_lacks_a_fold_leaves_only_itself_out(tmp_path: Path) -> None
             write_evaluation(trial_directory(made.runs, trial.id), logits)
     (found,) = made.analysis().predictions
     assert [*found.variants[0].predicted] == [1] and found.left_out == 1 and len(found.labels) == 200
+
+
+def test_images_that_all_miss_are_shown_evenly_where_there_are_too_many() -> None:
+    assert most_agreed([3, 2, 3, 1], 3) == [0, 2, 1]
+    assert most_agreed([3, 2, *[3] * 9], 5) == [0, 3, 5, 7, 9]
+    assert most_agreed([], 5) == []

@@ -101,7 +101,8 @@ def agreement_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the contact sheets of images that every network misses, where this machine has the images.
 
-    Those come first on which most networks agree; among them may be wrong labels.
+    Those come first on which most networks agree; among them may be wrong labels. Where all agree on too many, these are
+    shown evenly spread, since images are often in the order of their classes.
 
     Args:
         analysis: The analysis of the study.
@@ -116,7 +117,7 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         predicted = np.concatenate([one.stacked for one in found.variants])[:, missed]
         networks = len(predicted)
         votes = [np.bincount(column, minlength=found.classes) for column in predicted.T]
-        order = sorted(range(len(missed)), key=lambda i: (-votes[i].max(), i))[:MOST_PICTURES]
+        order = most_agreed([int(one.max()) for one in votes], MOST_PICTURES)
         first = found.variants[0]
         recorded = ((one.trial, one.record) for one in first.summary.trials if one.record)
         trial, record = next(each for each in recorded if each[1].id == first.trials[0])  # adopted records keep their ids
@@ -134,6 +135,20 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             f"wrongly{few}; dark: the true class, red: what most predict"
         )
         yield FigureInfo(pictures, f"{analysis.study.title}: missed by all networks", caption, number)
+
+
+def most_agreed(votes: Sequence[int], most: int) -> list[int]:
+    """The indices of the images with the most votes, in decreasing order; where too many are equally first, some of these.
+
+    Args:
+        votes: How many networks agree on each image.
+        most: How many indices to return at most.
+    """
+    order = sorted(range(len(votes)), key=lambda i: (-votes[i], i))
+    first = [i for i in order if votes[i] == votes[order[0]]]
+    if len(first) > most:
+        return [first[i * len(first) // most] for i in range(most)]
+    return order[:most]
 
 
 def _each(analysis: StudyAnalysis) -> Iterator[tuple[int, DataPredictions, Sequence[str]]]:
