@@ -210,7 +210,8 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     kept = [{} if SCALE in settings else settings for settings in own]
     # Before, as torch moves the states to where these settings need them, and after, as it adds defaults of older versions.
-    groups = [{**group, **settings} for group, settings in zip(state["param_groups"], kept)]
-    optimizer.load_state_dict({**state, "param_groups": groups})
+    if "param_groups" in state:  # an optimizer that is made of several, or a user's own, may have another form
+        state = {**state, "param_groups": [{**group, **each} for group, each in zip(state["param_groups"], kept)]}
+    optimizer.load_state_dict(state)
     for group, settings in zip(optimizer.param_groups, kept):
         group.update(settings)

@@ -40,6 +40,7 @@ def run(study: Path, runs: str = "runs", **limits: int) -> subprocess.CompletedP
             resource.setrlimit(getattr(resource, name), (most, most))
 
     line = [sys.executable, "-m", "ablate", "run", study.name, "--runs", runs, "--slots", "1", "-s", "recipe.epochs=2"]
+    line += ["--checkpoint-every", "1"]
     done = subprocess.run(line, cwd=study.parent, capture_output=True, text=True, timeout=120, preexec_fn=limit)
     assert "Traceback" not in done.stderr, done.stderr
     return done
