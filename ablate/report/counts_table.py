@@ -14,6 +14,7 @@ TITLES = {
     "net": "Network", "varied": "Varied", **MEASURE_TITLES, "step_ms": "Step, ms", "published_error": "Published error, %",
 }  # fmt: skip
 TEXTS = ("net", "varied")
+WRITTEN = {"parameters": grouped, "multiply_adds": quantity, "activations": quantity, "step_ms": "{:,.1f}".format}
 
 
 def counts_table(analysis: StudyAnalysis) -> Table:
@@ -33,7 +34,7 @@ def _cell(key: str, value: Any) -> Cell:
         return words(plain(value))
     if key == "N":
         return blocks_cell(value)
-    return number(value, grouped if key == "parameters" else quantity if key in MEASURE_TITLES else plain)
+    return number(value, WRITTEN.get(key, plain))
 
 
 def blocks_cell(blocks: int | tuple[int, ...] | None) -> Cell:
