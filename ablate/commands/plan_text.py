@@ -11,7 +11,8 @@ from ablate.errors import printable
 from ablate.report.candidate import is_number
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
-from ablate.report.verdicts import cannot_reach
+from ablate.report.search_setting import MEASURES
+from ablate.report.verdicts import cannot_reach, listed
 from ablate.report.writers.plain import rows_text, table_text
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
@@ -230,11 +231,9 @@ def _search_text(plan: dict[str, Any]) -> str:
     folds, images = search["folds"], search["held_out"]
     held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
     held_out = f"the folder {search['folder']}" if "folder" in search else held_out
-    also = "".join(f", and {name}" for name in search["also_minimize"])
     seeds, trainings = len(search["seeds"]), search["candidates"] * folds * len(search["seeds"])
-    lines.append(
-        f"{search['goal']}d: {search['objective'].replace('_', ' ')} on {held_out}{also}; the test images are not read"
-    )
+    aims = [f"{search['objective'].replace('_', ' ')} on {held_out}", *(MEASURES[name] for name in search["also_minimize"])]
+    lines.append(f"{search['goal']}d: {listed(aims)}; the test images are not read")
     lines.append(f"sampler {search['sampler']}, pruner {search['pruner']}")
     if search["parameters"]:
         least, most = (dict.fromkeys(map(quantity, search[key])) for key in ("parameters", "multiply_adds"))
