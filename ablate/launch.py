@@ -388,7 +388,7 @@ def settle_precision(auto_precision: str, runs: Path, options: RunOptions) -> Ru
 
 
 def check_precisions(backend: Backend, trials: Sequence[Trial], options: RunOptions, say: Callable[[str], None]) -> None:
-    """Say which precisions of some trials the devices of this machine only emulate, and if nobody has tried such devices.
+    """Say which precisions of some trials are slower here than float32, and whether such devices were never tried.
 
     Args:
         backend: Where they run.
