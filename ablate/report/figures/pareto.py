@@ -120,7 +120,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
         labelled.sort(key=lambda point: (not point.on_front, point.costs[place], point.number))
         places = [(float(point.costs[place]), point.error) for point in labelled]
         drawn = [(float(point.costs[place]), point.error) for point in points]
-        of_front = sum(point.on_front for point in labelled)
+        of_front = sum(point.on_front for point in labelled) if found.front_steps else 0
         place_labels(figure, axis, places, [point.label for point in labelled], drawn, of_front)
     return figure
 
