@@ -37,6 +37,7 @@ from ablate.records.timings import (
 from ablate.report.numbers import counted
 from ablate.schedule.simulation import simulate
 from ablate.study.costs import titan_x_speed, training_cost
+from ablate.study.data import Data
 from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Variant
@@ -471,13 +472,19 @@ def _variant_values(
     }
 
 
+def _uncounted(data: Data) -> bool:
+    """Whether the number of training or test images is not known before a run."""
+    train, test = (any(sizes) for sizes in zip((data.train_size, data.test_size), data.full_sizes))
+    return images_of(data) is None and not (train and (test or data.held_out))
+
+
 def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence[Probe], options: CostOptions) -> list[str]:
     """Sentences about what is missing for an estimate and what it assumes."""
     remarks = []
     if cost["open_trials"]:
         remarks += [
             f"{name}: the number of images is not known before a run; set data.train_size and data.test_size"
-            for name in dict.fromkeys(v.data.title for v in variants if images_of(v.data) is None)
+            for name in dict.fromkeys(one.title for one in (v.data for v in variants) if _uncounted(one))
         ]
         remarks += [
             f"{data.title}: assumed to have as many images as {DATA_SETS[data.copy_of].title}"

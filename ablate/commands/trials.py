@@ -165,6 +165,8 @@ def search(
     summary = found.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(search_text(summary))
+    if not quiet and not summary.exit_code:
+        say(f"next: {next_command('report', study, overrides, scale, runs)}")
     raise typer.Exit(summary.exit_code)
 
 
@@ -190,22 +192,25 @@ def report(
     from ablate.commands.outcome_text import kept_text
     from ablate.kept_experiment import with_kept_records
     from ablate.report.report import write_reports
+    from ablate.search.experiment import SearchExperiment
 
-    made = []
+    made, to_go_on = [], []
     for study in studies:
         load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
         found, told = with_kept_records(load, runs, out)
         say(*filter(None, [told]))
         made.append(found.report())
+        verb = "search" if isinstance(found, SearchExperiment) else "run"
+        to_go_on.append(next_command(verb, study, overrides, scale, runs))
     written = write_reports(made, out, replace=replace, records=records, logits=keep_logits)
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
         for one in made:
             print_report(one.document)
-    for one, (paths, kept) in zip(made, written):
+    for one, (paths, kept), command in zip(made, written, to_go_on):
         if one.analysis.recorded < one.analysis.planned:
-            say(f"incomplete: {one.name}: {one.analysis.progress}")
+            say(f"incomplete: {one.name}: {one.analysis.progress}; to go on: {command}")
         say(*kept_text(kept, one.analysis.runs))
         say(f"open {paths[0].parent / 'index.html'}")
     if len(made) > 1:

@@ -43,8 +43,29 @@ def find(analysis: Compared[Any]) -> str:
         return ""
     effects = study_sentences(analysis.effects, analysis.decision, analysis.format)[:1]
     found = effects or [f"{_of_data(analysis, title)}." for title in titles]
+    found = _guessing(analysis, found)
     partly = f" So far {analysis.progress}." if analysis.recorded < analysis.planned else ""
     return " ".join(found) + partly
+
+
+def _guessing(analysis: Compared[Any], found: list[str]) -> list[str]:
+    """The sentences, after one on the variants whose median error is that of guessing; if these are all, that one alone."""
+    if analysis.decision.measure != "error" or not analysis.decision.split:
+        return found
+    trained = [summary for summary in analysis.summaries if summary.n]
+    chances = {id(one): 100 * (1 - 1 / one.variant.data.classes) for one in trained}
+    guess = [one for one in trained if chances[id(one)] - min(1, 10 / one.variant.data.classes) <= one.median < math.inf]
+    if not guess:
+        return found
+    levels = {chances[id(one)] for one in guess}
+    level = f" ({_value(analysis, levels.pop())})" if len(levels) == 1 else ""
+    if len(guess) == len(trained):
+        return [
+            f"No variant is better than guessing{level}, so nothing can be compared: train longer, or change the recipe."
+        ]
+    names = list(dict.fromkeys(one.name for one in guess))
+    subject = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
+    return [f"{subject} {'is' if len(names) == 1 else 'are'} no better than guessing{level}.", *found]
 
 
 def _of_data(analysis: Compared[Any], title: str) -> str:

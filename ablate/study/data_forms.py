@@ -94,6 +94,9 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
     except (DataError, NotationError) as error:
         if data.own:
             document.fail((*path, "python"), f"data.python: {error}")
+        if data.root:
+            remedy = f"correct the path, or write {' and '.join(unknown)} to plan without the images"
+            document.fail((*path, "root"), f"data.root: {error}; {remedy}")
         document.fail(path, f"data.{unknown[0]} is missing: {error}; write {', '.join(unknown)}, or data.root")
     if sized and facts.image_size is None:
         document.fail(path, f"data.image_size is missing: images of {facts.found} pixels; write the size that they get")

@@ -24,10 +24,29 @@ def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, Fil
     refused = []
     for title, data in {data.title: data for data in used}.items():
         try:
-            counts |= {title: found} if (found := count_images(data, location)) else {}
+            if found := count_images(data, location):
+                counts[title] = found
+                _check_held_out(data, found)
         except DataError as error:
             refused.append(f"{title}: images are refused: {error}")
     return counts, refused
+
+
+def _check_held_out(data: Data, counts: FileCounts) -> None:
+    """Refuse held-out images that would leave a class without training or held-out images.
+
+    Raises:
+        DataError: They would.
+    """
+    held_out, train = data.held_out, counts.get("train")
+    if held_out is None or held_out.folder or data.split or data.train_size or not train:
+        return
+    import numpy as np
+
+    from ablate.data.split import split  # imports numpy
+
+    labels = np.repeat(np.arange(len(train)), [one.get("read", 0) for one in train.values()])
+    split(labels, len(train), **held_out.draw)
 
 
 def taken_images(used: Iterable[Data]) -> dict[str, str]:

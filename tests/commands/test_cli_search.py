@@ -190,7 +190,8 @@ def test_report(ablate: Command, tmp_path: Path) -> None:
 
 def test_report_of_what_has_not_begun(ablate: Command, tmp_path: Path) -> None:
     report = ablate("report", "search.yaml", "--runs", "none")
-    assert report.returncode == 0 and "incomplete: tiny_search: 0 of 3 candidates have ended" in report.stderr
+    told = "incomplete: tiny_search: 0 of 3 candidates have ended; to go on: ablate search search.yaml --runs none"
+    assert report.returncode == 0 and told in report.stderr
     best = (tmp_path / "reports" / "tiny_search" / "best.yaml").read_text()
     assert "finished: false" in best and "best:" not in best
     made = json.loads(ablate("report", "search.yaml", "--runs", "none", "--json").stdout)

@@ -192,7 +192,7 @@ def test_a_report_made_elsewhere_needs_records_and_choices_alone(ablate: Command
     told = (tmp_path / "reports/fair/table.md").read_text()
     assert "trains it too" in told and "| none " in told and "Incomplete" not in told
     assert (
-        "incomplete: fair: 6 of 12 trials are recorded"
+        "incomplete: fair: 6 of 12 trials are recorded; to go on: ablate run fair.yaml --runs of1"
         in ablate("report", "fair.yaml", "--runs", "of1", "--out", "part").stderr
     )
     before = (tmp_path / "part/fair/table.md").read_text()

@@ -33,6 +33,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.estimates import images_of
+from ablate.train.image_counts import plan_images
 from ablate.train.images import ImageLoader
 from ablate.train.job import Job
 from ablate.train.setup import ImageCache, ProcessCache
@@ -202,6 +203,17 @@ def write_folder(root: Path) -> None:
         path = root / part / label / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw.randint(0, 256, (8, 8, 3), np.uint8)).save(path)
+
+
+def test_a_plan_refuses_to_hold_out_what_leaves_a_class_without_images(tmp_path: Path) -> None:
+    write_folder(tmp_path / "images")
+    location = Location(tmp_path / "images", tmp_path / "cache")
+    facts = {"classes": 2, "image_size": 8}
+    for held_out in ({"images": 4}, {"folds": 12, "fold": 0}):
+        assert plan_images([data("image_folder", held_out, **facts)], location)[1] == []
+    for held_out in ({"images": 24}, {"images": 1}, {"folds": 13, "fold": 0}):
+        (said,) = plan_images([data("image_folder", held_out, **facts)], location)[1]
+        assert "images are refused: validation: found " in said
 
 
 def spoil(path: Path) -> None:
