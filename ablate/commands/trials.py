@@ -194,7 +194,8 @@ def report(
     from ablate.report.report import write_reports
     from ablate.search.experiment import SearchExperiment
 
-    made, to_go_on = [], []
+    made = []
+    to_go_on = []
     for study in studies:
         load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
         found, told = with_kept_records(load, runs, out)
