@@ -48,7 +48,7 @@ def find(analysis: Compared[Any]) -> str:
     return " ".join(found) + partly
 
 
-def _guessing(analysis: Compared[Any], found: list[str]) -> list[str]:
+def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
     """The sentences, after one on the variants whose median error is that of guessing; if these are all, that one alone."""
     if analysis.decision.measure != "error" or not analysis.decision.split:
         return found
