@@ -101,8 +101,10 @@ def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> 
     report = done.report()
     said = document_text(report.document)
     assert "shift 3 is worse than shift 0 by" in said
-    assert "equivalent within 0.6" in said
+    assert "equivalent within 0.6" in said and "is equivalent to shift 0 within 0.6" in report.finding()
     assert "shift 0.35 and shift 0: not decided after 10 seeds, the maximum of the study" in said
+    assert "What is undecided can go on: raise seeds.to, up to 50; the test counts all looks up to there" in said
+    assert "seeds.to may be raised to 50 later: all looks up to there are counted" in plan_text(planned)
     assert "trainings in all; a fixed number of seeds with the same power" in said
     assert "cannot be told apart" not in said and "Incomplete" not in said  # the verdicts are those of the rounds alone
     assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*report.frames()["table"].columns}

@@ -18,7 +18,7 @@ STUDIES = Path(__file__).parents[1] / "studies"
 SEARCHES = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nsearch:" in path.read_text())
 PROGRAMS = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nprogram:" in path.read_text())
 NAMES = sorted({path.stem for path in STUDIES.glob("*.yaml")} - {*SEARCHES, *PROGRAMS})
-QUICK = ("quickstart", "road_map")  # small as they are, so they have no smaller scale
+QUICK = ("decided_early", "quickstart", "road_map")  # small as they are, so they have no smaller scale
 SCALED = [name for name in NAMES if name not in QUICK]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
@@ -126,7 +126,14 @@ RESNEXT = [
     Row("ResNeXt-101 (32x4d)", imagenet=21.2, other=(("GFLOPs", 7.8),)),
     Row("ResNeXt-101 (64x4d)", imagenet=20.4, other=(("GFLOPs", 15.6),)),
 ]
+AUTHORS_LOGS = [  # 100 less the last test accuracy of each log
+    Row("WRN-40-4", "8.9M", 5.11),
+    Row("pre-ResNet-164", "1.7M", 5.75),
+    Row("VGG", "20.0M", 6.32),
+    Row("NIN", "1.0M", 7.36),
+]
 WHOLE = {
+    "authors_logs": AUTHORS_LOGS,
     "block_types": TABLE_2,
     "deepening": TABLE_3,
     "width": TABLE_4,
@@ -183,8 +190,8 @@ def test_rows_of_another_table_are_those_of_that_table(name: str, tmp_path: Path
 def test_no_other_study_states_published_values(tmp_path: Path) -> None:
     without = {name for name in NAMES if not stated(name, tmp_path)}
     assert without == {
-        "calibration", "factorial", "initialization", "own_network", "precision", "quickstart", "recipe_ablation",
-        "resnext_cifar", "road_map", "scaling", "tuned", "until_decided",
+        "calibration", "decided_early", "factorial", "initialization", "own_network", "precision", "quickstart",
+        "recipe_ablation", "resnext_cifar", "road_map", "scaling", "tuned", "until_decided",
     }  # fmt: skip
     assert set(NAMES) - without == {*WHOLE, "curves_cifar", "efficiency"}
 

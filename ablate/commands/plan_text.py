@@ -109,6 +109,8 @@ def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
     ]
     if until["first_possible_decision"]:
         lines.append(f"a difference can be found after {until['first_possible_decision']} seeds at the earliest")
+    if until["to"] < until["may_be_raised_to"]:
+        lines.append(f"seeds.to may be raised to {until['may_be_raised_to']} later: all looks up to there are counted")
     return [*lines, *filter(None, [until["note"]])]
 
 

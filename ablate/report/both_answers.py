@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Remark, Table, make_table, number, words
-from ablate.report.numbers import DASH, counted, finite, format_of
+from ablate.report.numbers import DASH, UnitFormat, counted, finite, format_of, interval_text
+from ablate.report.outcome import NOT_TOLD_APART, Outcome, outcome_of
 from ablate.report.seeds import S
 from ablate.report.tuned import Tuned
 from ablate.report.verdicts import listed
@@ -17,44 +19,11 @@ from ablate.study.short_names import short_axis
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_TOLD_APART, OPEN = "not told apart", "open"
 OF_BOTH = {  # what is said of both variants by their verdict; any other is said of one
     NOT_TOLD_APART: "cannot be told apart",
     "equivalent": "are equivalent",
     "undecided": "remain undecided",
 }
-
-
-class Outcome(NamedTuple):
-    """A comparison with the baseline, as far as two answers are compared.
-
-    Args:
-        verdict: "better", "worse" or NOT_TOLD_APART; with `seeds.until` also "equivalent", "undecided" and OPEN.
-        difference: The Hodges-Lehmann estimate; None where it is not known.
-        seeds: The seeds that it took, with `seeds.until`; else None.
-    """
-
-    verdict: str
-    difference: float | None
-    seeds: int | None = None
-
-
-def outcome(analysis: Compared[S], summary: S) -> Outcome | None:
-    """What the comparison of a variant with its baseline came to; None where it has none.
-
-    Args:
-        analysis: Of the study.
-        summary: One of its summaries.
-    """
-    if course := analysis.course(summary):
-        side = "worse" if (course.interval[0] > 0) != analysis.decision.maximized else "better"
-        told = side if course.verdict == "different" else course.verdict
-        return Outcome(told, finite(course.estimate), course.n)
-    found = analysis.verdict(summary)
-    if found is None:
-        return None
-    side = "better" if found.comparison.direction < 0 else "worse"
-    return Outcome(side if found.reached else NOT_TOLD_APART, found.comparison.difference)
 
 
 def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned, summaries: Sequence[S]) -> Table:
@@ -67,7 +36,7 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned, summar
         summaries: Those at the best values, in the order of the rows.
     """
     axes = tuned.search.axes
-    compared = any(outcome(of, one) for of in (analysis, untuned) for one in of.summaries)
+    compared = any(outcome_of(of, one) for of in (analysis, untuned) for one in of.summaries)
     several = len({summary.data_title for summary in analysis.summaries}) > 1
     by, held_out = analysis.decision, tuned.decision
     columns = [Column("Variant", False), *([Column("Data", False)] if several else [])]
@@ -146,9 +115,9 @@ def both_frame(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> pd.
             row |= {f"{axis}_{when}": tried.values.get(axis) if tried else None for axis in tuned.search.axes}
             row[f"{tuned.decision.name}_{when}"] = _reached(tuned, tried.errors) if tried else None
             row[f"{analysis.decision.median_name}_{when}"] = finite(one.median)
-            found = outcome(of, one)
+            found = outcome_of(of, one)
             row[f"difference_{when}"] = found and found.difference
-            row[f"verdict_{when}"] = found and found.verdict
+            row[f"verdict_{when}"] = found and found.result
             row[f"trials_{when}"] = " ".join(one.recorded_ids)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -180,21 +149,30 @@ def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> I
     """One sentence for each variant whose verdict is another one at its best, or one that none is."""
     same = compared = 0
     for best, own in zip(analysis.summaries, untuned.summaries):
-        now, then, baseline = outcome(analysis, best), outcome(untuned, own), analysis.baseline(best)
+        now, then = outcome_of(analysis, best), outcome_of(untuned, own)
         compared += now is not None
-        if now is None or then is None or baseline is None or OPEN in (now.verdict, then.verdict):
+        if now is None or then is None or "open" in (now.result, then.result):
             continue
-        if then.verdict == now.verdict:
+        if then.result == now.result:
             same += 1
             continue
-        at_best = f"they {OF_BOTH[now.verdict]}" if now.verdict in OF_BOTH else f"it is {now.verdict}"
+        at_best = f"they {OF_BOTH[now.result]}" if now.result in OF_BOTH else f"it is {now.result}"
         yield (
-            f"At the study's own {tuned.names}, {_said(best.name, baseline.name, then.verdict)}; with each at its best, "
-            f"{at_best}. So the first answer is about the {tuned.names}, not about the variant alone."
+            f"At the study's own {tuned.names}, {_said(now.name, now.baseline, then.result)}; with each at its best, "
+            f"{at_best}. {_contrast(then, now, tuned.names, analysis.format)}"
         )
     if same and same == compared:
         what = {1: "the verdict is", 2: "both verdicts are"}.get(same, f"all {same} verdicts are")
         yield f"With each at its best, {what} the same as at the study's own {tuned.names}."
+
+
+def _contrast(then: Outcome, now: Outcome, names: str, write: UnitFormat) -> str:
+    """Whether two verdicts that are not the same stand for differences that are not; a verdict beside none need not."""
+    if then.interval[0] > now.interval[1] or now.interval[0] > then.interval[1]:
+        return f"So the first answer is about the {names}, not about the variant alone."
+    known = all(map(math.isfinite, (*then.interval, *now.interval)))
+    intervals = f", {interval_text(then.interval, write)} and {interval_text(now.interval, write)}," if known else ""
+    return f"The intervals of the two differences{intervals} overlap, so it is not known whether the {names} is the reason."
 
 
 def _said(name: str, baseline: str, verdict: str) -> str:
@@ -247,9 +225,9 @@ def _reached(tuned: Tuned, errors: Sequence[float | None]) -> float | None:
 def _against(analysis: Compared[S], summary: S) -> Cell:
     if analysis.baseline(summary) is summary:
         return words("baseline")
-    found = outcome(analysis, summary)
+    found = outcome_of(analysis, summary)
     if found is None:
         return NO_VALUE
     difference = DASH if found.difference is None else analysis.format.signed(found.difference)
     after = "" if found.seeds is None else f" after {counted(found.seeds, 'seed')}"
-    return Cell(found.difference, f"{difference}, {found.verdict}{after}")
+    return Cell(found.difference, f"{difference}, {found.result}{after}")

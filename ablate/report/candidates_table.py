@@ -23,6 +23,7 @@ from ablate.study.study import Search
 from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
+COMPARED = ("Difference", "Interval", "Won", "p", "p (family)")
 COSTS: dict[CostName, tuple[str, Callable[[Any], str]]] = {
     **{name: (cost.title, cost.write) for name, cost in MEASURED_COSTS.items()},  # type: ignore[misc]
     "parameters": ("Parameters", grouped),
@@ -87,7 +88,7 @@ def candidates_table(
     columns += of_trainings
     if compared and len(shown) > 1:
         against = {one.number: _verdict_cells(analysis, one) for one in shown}
-        for place, title in enumerate(("Difference", "Interval", "Won", "p", "p (family)")):
+        for place, title in enumerate(COMPARED if _tested(analysis) else COMPARED[:1]):
             columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
     columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
     columns = [column._replace(fold="constant") for column in columns]
@@ -152,6 +153,11 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     ]
 
 
+def _tested(analysis: SearchAnalysis) -> bool:
+    """Whether some p-value can be below 1, as none can be where each candidate has one training."""
+    return any(verdict.comparison.floor < 1 for verdict in analysis.verdicts.values())
+
+
 def _caption(analysis: SearchAnalysis) -> str:
     """The caption of the first table, without the setting."""
     n, of = len(analysis.top), len(analysis.distinct)
@@ -174,9 +180,13 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
     test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
     points = " in points" if by.unit == "%" else ""
     others = "the other" if family == 1 else f"all {family} others"
+    difference = f"Difference: of the {analysis.search.statistic}s to the best{points}."
+    if not _tested(analysis):
+        yield f"{difference} A training against a training allows neither an interval nor a test."
+        return
     yield (
-        f"Difference: of the {analysis.search.statistic}s to the best{points}. Interval: of 95%, for this comparison "
-        "alone; its own level is named where so few trainings allow no 95%."
+        f"{difference} Interval: of 95%, for this comparison alone; its own level is named where so few trainings allow no "
+        "95%."
     )
     yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}."
     yield (

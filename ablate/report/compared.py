@@ -310,7 +310,10 @@ class Compared(Generic[S]):
             where = self.on_words(title)
             if intervals is None or len(first) == len(summaries):
                 seeds = counted(max(summary.n for summary in summaries), self.unit)
-                yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
+                said = f"with {seeds} any of the {len(summaries)} variants may be the best"
+                if self.effects.groups:
+                    said = f"compared two by two, {said}; the effects are of all trainings together and say more"
+                yield f"{where}{said}." if where else f"{said[0].upper()}{said[1:]}."
             elif len(first) == 1:
                 claim = none_better(len(summaries), first[0])
                 yield f"{where}{claim}." if where else f"{claim[0].upper()}{claim[1:]}."

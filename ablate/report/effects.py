@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
@@ -80,6 +80,15 @@ class StudyEffects(NamedTuple):
 
     groups: tuple[FactorEffects[Any], ...]
     remarks: tuple[str, ...]
+
+
+def largest_first(effects: Iterable[Effect]) -> list[Effect]:
+    """Effects by their share. Equal shares keep their order, though the last bits differ from processor to processor.
+
+    Args:
+        effects: In the order of the table.
+    """
+    return sorted(effects, key=lambda effect: -round(effect.eta_squared, 9))
 
 
 def study_effects(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects
+from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects, largest_first
 from ablate.report.numbers import UnitFormat, p_text
 from ablate.report.verdicts import listed
 from ablate.statistics.comparison import ALPHA
@@ -61,7 +61,7 @@ def is_found(effect: Effect) -> bool:
 
 def _of_factors(group: FactorEffects[Any], decision: Decision, write: UnitFormat) -> str:
     """What each factor does on average over the other choices, the largest share first."""
-    mains = sorted((e for e in group.found.effects if len(e.factors) == 1), key=lambda e: -e.eta_squared)
+    mains = largest_first(effect for effect in group.found.effects if len(effect.factors) == 1)
     clear, unclear = [e for e in mains if is_found(e)], [e for e in mains if not is_found(e)]
     parts = []
     for place, effect in enumerate(clear[:MOST]):
@@ -145,7 +145,7 @@ def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
     pairs = [effect for effect in group.found.effects if len(effect.factors) == 2]
     if not pairs:
         return ""
-    clear = sorted(filter(is_found, pairs), key=lambda effect: -effect.eta_squared)
+    clear = largest_first(filter(is_found, pairs))
     if not clear:
         least = min((effect.adjusted_p for effect in pairs if effect.adjusted_p is not None), default=None)
         smallest = f" (smallest corrected p = {p_text(least)})" if least is not None else ""
@@ -209,7 +209,7 @@ def mover(group: FactorEffects[Any], effect: Effect) -> tuple[int, int]:
 def _of_shares(group: FactorEffects[Any]) -> str:
     """Where the differences between the trainings come from."""
     found = group.found
-    mains = sorted((e for e in found.effects if len(e.factors) == 1), key=lambda e: -e.eta_squared)
+    mains = largest_first(effect for effect in found.effects if len(effect.factors) == 1)
     together = sum(effect.eta_squared for effect in found.effects if len(effect.factors) == 2)
     every = group.other == "three or more together"
     shares = [(group.name(effect), effect.eta_squared) for effect in mains[:MOST]]

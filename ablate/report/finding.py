@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ablate.report.compared import Compared, none_better
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.numbers import counted
+from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.verdicts import listed
 
 MOST_NAMES = 3  # more are counted
-
-
-class Outcome(NamedTuple):
-    """What a comparison of a variant with its baseline came to.
-
-    Args:
-        name: The name of the variant.
-        baseline: The name of its baseline.
-        result: The verdict on the variant; "open" without one.
-        size: The absolute difference; None where it is not known.
-    """
-
-    name: str
-    baseline: str
-    result: Literal["better", "worse", "equivalent", "open"]
-    size: float | None
 
 
 def find(analysis: Compared[Any]) -> str:
@@ -42,8 +27,7 @@ def find(analysis: Compared[Any]) -> str:
     if not titles:
         return ""
     effects = study_sentences(analysis.effects, analysis.decision, analysis.format)[:1]
-    found = effects or [f"{_of_data(analysis, title)}." for title in titles]
-    found = _guessing(analysis, found)
+    found = _guessing(analysis, effects or [f"{_of_data(analysis, title)}." for title in titles])
     partly = f" So far {analysis.progress}." if analysis.recorded < analysis.planned else ""
     return " ".join(found) + partly
 
@@ -70,53 +54,43 @@ def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
 
 def _of_data(analysis: Compared[Any], title: str) -> str:
     where, summaries = analysis.on_words(title), analysis.on(title)
-    best = min(summaries, key=lambda summary: analysis.decision.cost(summary.median))
-    lowest = (
-        f"{where}{best.name} has the {analysis.decision.lowest} {analysis.decision.words}, {_value(analysis, best.median)}"
-    )
-    outcomes = _outcomes(analysis, summaries)
+    outcomes = [outcome for summary in summaries if (outcome := outcome_of(analysis, summary))]
     baselines = list(dict.fromkeys(outcome.baseline for outcome in outcomes))
+    costs = [analysis.decision.cost(summary.median) for summary in summaries]
+    first = [summary for summary, cost in zip(summaries, costs) if cost == min(costs)]
+    best = next((summary for summary in first if summary.name in baselines), first[0])
+    lowest = _lowest(analysis, first, where)
     verdicts = [verdict for summary in summaries if (verdict := analysis.verdict(summary))]
     if outcomes and analysis.rounds is None and not any(verdict.possible for verdict in verdicts):
         return f"{lowest}, but {counted(best.n, analysis.unit)} {'is' if best.n == 1 else 'are'} too few for a verdict"
     if not outcomes:
-        return f"{lowest}; {_by_rank(analysis, title, best)}"
+        return f"{lowest}; {_by_rank(analysis, title, best, 'it' if len(first) == 1 else best.name)}"
     results = {outcome.result for outcome in outcomes}
     told = _told(analysis, outcomes, baselines)
+    if len(first) > 1:
+        return f"{lowest}; {told}"
     if baselines == [best.name]:
         if "better" in results:  # ranks of differences and medians can disagree
             return f"{lowest} in the median, yet by the test of the seeds {told}"
         return f"{lowest}; {told if 'equivalent' in results else _others(analysis, outcomes)}"
-    if len(baselines) == 1 and results == {"open"}:
-        return f"{lowest}, but {told}"
+    if len(baselines) == 1 and not any(outcome.reached for outcome in outcomes):
+        only = len(outcomes) == 1 and outcomes[0].name == best.name
+        return f"{lowest}, but {f'it cannot be distinguished from {baselines[0]}' if only else told}"
     return f"{where}{told}"
+
+
+def _lowest(analysis: Compared[Any], first: Sequence[Any], where: str) -> str:
+    """Which variant has the lowest median, or which have it in common."""
+    by = analysis.decision
+    if not math.isfinite(first[0].median):
+        return f"{where}{'of' if where else 'Of'} every variant half of the {analysis.unit}s or more diverged"
+    has = f"has the {by.lowest}" if len(first) == 1 else f"have the same {by.lowest}"
+    return f"{where}{_named(first)} {has} {by.words}, {_value(analysis, first[0].median)}"
 
 
 def _value(analysis: Compared[Any], median: float) -> str:
     value = analysis.format.value(median)
     return f"{value}%" if analysis.decision.unit == "%" and math.isfinite(median) else value
-
-
-def _outcomes(analysis: Compared[Any], summaries: Sequence[Any]) -> list[Outcome]:
-    """What the comparisons of a data set came to, those of a fixed number of seeds or of seeds until it is decided."""
-    found = []
-    place = {id(summary): i for i, summary in enumerate(analysis.summaries)}
-    for summary in summaries:
-        baseline, verdict = analysis.baseline(summary), analysis.verdict(summary)
-        if baseline is None:
-            continue
-        if analysis.rounds and (course := analysis.rounds.course_of.get(place[id(summary)])):
-            worse = (course.interval[0] > 0) != analysis.decision.maximized
-            result = {"different": "worse" if worse else "better", "equivalent": "equivalent"}.get(course.verdict, "open")
-            size = course.estimate
-        elif verdict:
-            result = "open" if not verdict.reached else "better" if verdict.comparison.direction < 0 else "worse"
-            size = verdict.comparison.difference
-        else:
-            continue
-        known = size is not None and math.isfinite(size)
-        found.append(Outcome(summary.name, baseline.name, result, abs(size) if known else None))  # type: ignore[arg-type]
-    return found
 
 
 def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
@@ -136,18 +110,24 @@ def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
     return f"{number} worse{_by(analysis, worse)}; {_named(alike)} may be as good"
 
 
-def _named(outcomes: Sequence[Outcome]) -> str:
-    names = [outcome.name for outcome in outcomes]
+def _named(variants: Sequence[Outcome] | Sequence[Any]) -> str:
+    names = [variant.name for variant in variants]
     return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
 
 
 def _by(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
     """How large some differences are: ", by 2.10 points", ", by 2.10 to 4.00 points"; empty if one is not known."""
-    sizes = sorted(outcome.size for outcome in outcomes if outcome.size is not None)
+    sizes = sorted(abs(outcome.difference) for outcome in outcomes if outcome.difference is not None)
     if len(sizes) < len(outcomes):
         return ""
     low, high = (analysis.format.distance(size) for size in (sizes[0], sizes[-1]))
     return f", by {low}" if low == high else f", by {low.split()[0]} to {high}"
+
+
+def _within(analysis: Compared[Any]) -> str:
+    """What equivalent variants differ by at most: " within 0.30 points"."""
+    margin = analysis.rounds.rule.margin if analysis.rounds else None
+    return f" within {analysis.format.distance(margin)}" if margin else ""
 
 
 def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Sequence[str]) -> str:
@@ -160,23 +140,24 @@ def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Seque
         if some := [outcome for outcome in outcomes if outcome.result == result]:
             verb = "is" if len(some) == 1 else "are"
             base = than if len(baselines) == 1 or len(some) == 1 else many
-            told.append(f"{_named(some)} {verb} {result} {joined} {base}{_by(analysis, some)}")
-    open_ = sum(outcome.result == "open" for outcome in outcomes)
+            size = _within(analysis) if result == "equivalent" else _by(analysis, some)
+            told.append(f"{_named(some)} {verb} {result} {joined} {base}{size}")
+    open_ = sum(not outcome.reached for outcome in outcomes)
     if not told:
         subject = "no variant can" if open_ > 1 else f"{outcomes[0].name} cannot"
         return f"{subject} be distinguished from {than}"
     return "; ".join([*told, *([f"{open_} of {counted(len(outcomes), 'comparison')} without a verdict"] if open_ else [])])
 
 
-def _by_rank(analysis: Compared[Any], title: str, best: Any) -> str:
-    """What is said of the others where there is no baseline."""
+def _by_rank(analysis: Compared[Any], title: str, best: Any, it: str) -> str:
+    """What is said of the others where there is no baseline; `it` names the best."""
     summaries, intervals = analysis.on(title), analysis.rank_intervals(title)
     first = [summary for summary, interval in zip(summaries, intervals or ()) if interval.best == 1]
     if not first or len(first) == len(summaries):
         return f"any of the {len(summaries)} variants may be the best"
     if first == [best]:
-        return none_better(len(summaries), "it")
-    names = ["it"] if best in first else []  # the ranks of differences and the medians may disagree
+        return none_better(len(summaries), it)
+    names = [it] if best in first else []  # the ranks of differences and the medians may disagree
     names += [summary.name for summary in first if summary is not best]
     some = " or ".join(names) if len(names) <= MOST_NAMES else f"among {len(names)} of the {len(summaries)} variants"
     return f"with 95% confidence the best is {some}"

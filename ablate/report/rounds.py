@@ -141,6 +141,7 @@ class Rounds:
         return {
             "from": rule.first,
             "to": rule.most,
+            "may_be_raised_to": MOST,
             "alpha": rule.alpha,
             "smallest_difference": rule.margin,
             "comparisons": len(self.pairs),
@@ -207,18 +208,22 @@ def asked_only(
 
 
 def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
-    """A line that says so where no comparison can be decided with the most seeds of a rule; else none.
+    """A line for each family of which no comparison can be decided with the most seeds of a rule.
 
     Args:
         rule: Of the study.
         families: The data set of each comparison.
     """
-    most = max((families.count(family) for family in families), default=1)
-    if least_seeds(rule, most) is not None:
-        return []
-    enough = next((n for n in range(rule.most + 1, MOST + 1) if least_seeds(replace(rule, most=n), most)), None)
-    than = f"use seeds.to: {enough}" if enough else f"nor can {MOST}"
-    return [f"note: {counted(rule.most, 'seed')} cannot decide any of {counted(most, 'comparison')}; {than}"]
+    lines = []
+    for title in dict.fromkeys(families):
+        comparisons = families.count(title)
+        if least_seeds(rule, comparisons) is None:
+            more = range(rule.most + 1, MOST + 1)
+            enough = next((n for n in more if least_seeds(replace(rule, most=n), comparisons)), None)
+            of = f"any of {counted(comparisons, 'comparison')}" + (f" on {title}" if len(set(families)) > 1 else "")
+            than = f"use seeds.to: {enough}" if enough else f"nor can {MOST}"
+            lines.append(f"note: {counted(rule.most, 'seed')} cannot decide {of}; {than}")
+    return lines
 
 
 def comparison_states(followed: Sequence[Rounds], after: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from typing import Any
 from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import UnitFormat, counted, finite, interval_text, p_text
+from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import S
-from ablate.statistics.sequential import Course, least_seeds
+from ablate.statistics.sequential import MOST, Course, Rule, least_seeds
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
 COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
@@ -51,8 +52,12 @@ def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
     if rounds is None:
         return
     for place, baseline in rounds.pairs:
+        outcome = outcome_of(analysis, analysis.summaries[place])
+        assert outcome is not None
         names = rounds.names[place], rounds.names[baseline]
-        yield _sentence(*names, rounds.course_of[place], rounds, analysis.format, analysis.decision.maximized)
+        yield _sentence(*names, outcome, rounds.rule, analysis.format)
+    if rounds.rule.most < MOST and any(course.verdict == "undecided" for course in rounds.followed.courses):
+        yield f"What is undecided can go on: raise seeds.to, up to {MOST}; the test counts all looks up to there already."
     if rounds.note:
         yield rounds.note
     if rounds.over:
@@ -106,22 +111,20 @@ def _interval_cell(course: Course, write: UnitFormat) -> Cell:
     return Cell(course.interval[0], interval_text(course.interval, write)) if course.n else NO_VALUE
 
 
-def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: UnitFormat, maximized: bool) -> str:
+def _sentence(name: str, baseline: str, outcome: Outcome, rule: Rule, write: UnitFormat) -> str:
     """What one comparison came to."""
-    both, rule, seeds = f"{name} and {baseline}", rounds.rule, counted(course.n, "seed")
-    if not course.n:
+    both, seeds = f"{name} and {baseline}", counted(outcome.seeds or 0, "seed")
+    if not outcome.seeds:
         return f"{both}: not compared yet; the first comparison is after {counted(rule.first, 'seed')}."
-    interval = f"the difference lies in {interval_text(course.interval, write)}"
-    if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
+    interval = f"the difference lies in {interval_text(outcome.interval, write)}"
+    if not any(map(math.isfinite, outcome.interval)) and outcome.interval[0] < outcome.interval[1]:
         interval = "no difference is excluded"
-    match course.verdict:
-        case "different":
-            worse = (course.interval[0] > 0) != maximized
-            how = f"{name} is {'worse' if worse else 'better'} than {baseline}"
-            by = f" by {write.distance(abs(course.estimate))}" if course.estimate and math.isfinite(course.estimate) else ""
-            small = max(map(abs, course.interval)) < (rule.margin or 0.0)
+    match outcome.result:
+        case "better" | "worse":
+            by = f" by {write.distance(abs(outcome.difference))}" if outcome.difference else ""
+            small = max(map(abs, outcome.interval)) < (rule.margin or 0.0)
             also = f", so it is smaller than {write.distance(rule.margin or 0.0)}" if small else ""
-            return f"{how}{by}: decided after {seeds}; {interval}{also}."
+            return f"{name} is {outcome.result} than {baseline}{by}: decided after {seeds}; {interval}{also}."
         case "equivalent":
             margin = write.distance(rule.margin or 0.0)
             return f"{both} are equivalent within {margin}: decided after {seeds}; {interval}."

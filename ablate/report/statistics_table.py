@@ -9,7 +9,7 @@ from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import S, Seeds
-from ablate.report.verdicts import Verdict, verdict_interval_cell
+from ablate.report.verdicts import LEAST_LEVEL, Verdict, verdict_interval_cell
 from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 
 IMAGES_ERROR = "SE of the images"
@@ -159,10 +159,10 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
     several = " of a data set" if len(analysis.titles) > 1 else ""
     family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
     without = f"; {left} {unit}s without a partner are left out" if left else ""
-    yield (
-        f"Difference: to the baseline (Hodges-Lehmann estimate){points}. Interval: of 95%, for this one comparison; its "
-        f"own level is named where so few {unit}s allow no 95%."
-    )
+    interval = f" Interval: of 95%, for this one comparison; its own level is named where so few {unit}s allow no 95%."
+    if all(verdict.comparison.interval.level < LEAST_LEVEL for verdict in verdicts):
+        interval = f" So few {unit}s allow no interval."
+    yield f"Difference: to the baseline (Hodges-Lehmann estimate){points}.{interval}"
     yield f"P(better): how often the variant has the {by.lower} {by.noun}, with its 95% interval."
     yield (
         f"p: of {' or '.join(tests[kind] for kind in sorted(kinds))}{without}. p (family): {family}, bold below "

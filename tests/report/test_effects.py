@@ -14,7 +14,7 @@ from recorded import DIGITS, record, record_program, recorded, written
 from ablate.api import Experiment, load_experiment
 from ablate.errors import StudyError
 from ablate.program_experiment import ProgramExperiment
-from ablate.report.effects import FactorEffects, effects_frames
+from ablate.report.effects import FactorEffects, effects_frames, largest_first
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
@@ -69,6 +69,14 @@ def test_what_cannot_be_told_is_said_once(tmp_path: Path) -> None:
     assert second.startswith("No choice was found to do more or less depending on another (smallest corrected p = ")
 
 
+def test_equal_shares_keep_the_order_of_the_study_whatever_their_last_bits(tmp_path: Path) -> None:
+    one, other, *_ = group(recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + dropout))).found.effects
+    for bits in (1e-14, -1e-14):
+        equal = [one._replace(eta_squared=0.25), other._replace(eta_squared=0.25 + bits)]
+        assert largest_first(equal) == equal
+    assert largest_first([one._replace(eta_squared=0.2), other._replace(eta_squared=0.3)])[0].factors == other.factors
+
+
 def test_opposite_effects_are_not_called_none(tmp_path: Path) -> None:
     first, second, _ = sentences(recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 4 * (dropout != k))))
     assert first.startswith("No average effect of dropout (")
@@ -87,6 +95,15 @@ def test_the_table_has_means_change_interval_and_share(tmp_path: Path) -> None:
     assert sum(float(row["Share"].rstrip("%")) for row in rows.values()) == pytest.approx(100, abs=0.3)
     document = found.report().document
     assert "dropout × k" in document_markdown(document) and r"\item[a]" in document_latex(document)
+
+
+def test_that_any_variant_may_be_the_best_is_said_of_pairs_where_effects_say_more(tmp_path: Path) -> None:
+    found = recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 3 * dropout - k))
+    assert sentences(found)[0].startswith("Dropout 0.3 instead of 0 raises")
+    assert (
+        "Compared two by two, with 4 seeds any of the 4 variants may be the best; the effects are of all trainings together"
+        " and say more."
+    ) in found.analysis().sentences
 
 
 def test_levels_of_a_factor_are_held_against_the_first(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def finding(folder: Path, *errors: Sequence[float | None], more: str = "baseline
         ),
         (
             shifted(2),
-            [9.9, 10.7, 10.8, 11.7, 12.1, 12.6],
+            [9.9, 10.7, 10.9, 11.7, 12.1, 12.6],
             "WRN-10-1 has the lowest test error, 11.25%; 1 of 2 others is worse, by 2.00 points; NIN may be as good.",
         ),
         (
@@ -43,7 +43,7 @@ def finding(folder: Path, *errors: Sequence[float | None], more: str = "baseline
         ),
         (
             [9.9, 10.7, 10.8, 11.3, 12.1, 12.4],
-            [9.9, 10.7, 10.8, 11.7, 12.1, 12.6],
+            [9.9, 10.7, 10.9, 11.7, 12.1, 12.6],
             "WRN-10-2 has the lowest test error, 11.05%, but no variant can be distinguished from WRN-10-1.",
         ),
     ],
@@ -65,7 +65,7 @@ def test_without_a_baseline_it_is_the_set_of_the_best(tmp_path: Path) -> None:
 
 
 def test_of_two_that_may_be_the_best_it_is_said_that_the_best_is_one(tmp_path: Path) -> None:
-    found = finding(tmp_path, BASE, shifted(2), [9.9, 10.7, 10.8, 11.7, 12.1, 12.6], more="")
+    found = finding(tmp_path, BASE, shifted(2), [9.9, 10.7, 10.9, 11.7, 12.1, 12.6], more="")
     assert found == "WRN-10-1 has the lowest test error, 11.25%; with 95% confidence the best is it or NIN."
 
 
@@ -77,6 +77,31 @@ def test_a_variant_that_is_better_although_its_median_is_not_is_said_to_be_bette
         "WRN-10-1 has the lowest test error, 5.50% in the median, yet by the test of the seeds WRN-10-2 is better than "
         "WRN-10-1, by 1.00 points; NIN is worse than WRN-10-1, by 3.00 points."
     )
+
+
+def test_a_single_variant_that_only_leads_is_named_once(tmp_path: Path) -> None:
+    text = f"{DIGITS}seeds: 6\nvariants: [{{net: [WRN-10-1, WRN-10-2]}}]\nbaseline: WRN-10-1\n"
+    found = find(recorded(tmp_path, text, {0: BASE, 1: [9.9, 10.7, 10.8, 11.3, 12.1, 12.4]}).analysis())
+    assert found == "WRN-10-2 has the lowest test error, 11.05%, but it cannot be distinguished from WRN-10-1."
+
+
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [
+        ("baseline: WRN-10-1", "NIN is worse than WRN-10-1, by 4.00 points; 1 of 2 comparisons without a verdict."),
+        ("baseline: WRN-10-2", "NIN is worse than WRN-10-2, by 3.90 points; 1 of 2 comparisons without a verdict."),
+        ("", "with 95% confidence the best is WRN-10-1 or WRN-10-2."),
+    ],
+)
+def test_variants_with_the_same_median_are_all_named(tmp_path: Path, baseline: str, expected: str) -> None:
+    equal = [9.9, 10.7, 11.0, 11.5, 12.3, 12.6]
+    found = finding(tmp_path, BASE, equal, shifted(4), more=baseline)
+    assert found == f"WRN-10-1 and WRN-10-2 have the same lowest test error, 11.25%; {expected}"
+
+
+def test_where_every_variant_diverged_none_is_called_the_lowest(tmp_path: Path) -> None:
+    found = finding(tmp_path, *[[None] * 6] * 3)
+    assert found.startswith("Of every variant half of the seeds or more diverged; no variant can be distinguished from")
 
 
 def test_a_study_that_is_not_complete_says_so_and_one_without_records_finds_nothing(tmp_path: Path) -> None:

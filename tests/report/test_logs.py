@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recorded import recorded
 
+from ablate.api import load_study
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.records.imported import draft_torchnet, write_imported
@@ -77,3 +78,22 @@ def test_a_log_is_only_in_the_panels_of_its_network(tmp_path: Path) -> None:
 def test_without_logs_there_is_no_column(tmp_path: Path) -> None:
     analysis = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).analysis()
     assert "Authors' log" not in paper_table(analysis).titles and imported_curves(analysis) == []
+
+
+def test_each_log_of_the_authors_lands_in_a_shipped_study_also_before_anything_is_trained(tmp_path: Path) -> None:
+    logs = {  # as the authors' code writes them: options, parameters, the last test accuracy
+        "wide-resnet": ({"depth": 40, "widen_factor": 4}, 8_949_210, 94.89),
+        "resnet-pre-act": ({"depth": 164}, 1_703_258, 94.25),
+        "vgg": ({}, 20_035_018, 93.68),
+        "nin": ({}, 1_007_242, 92.64),
+    }
+    for model, (options, parameters, accuracy) in logs.items():
+        path = tmp_path / f"{model}.log"
+        values = {**options, "model": model, "n_parameters": parameters, "epoch": 1, "test_acc": accuracy, "loss": 0.1}
+        path.write_text(f"json_stats: {json.dumps(values)}\n")
+        write_imported(tmp_path / "runs", draft_torchnet(path, "cifar10", "zca", 10, (3, 32, 32)))
+    study = Path(__file__).parents[2] / "studies" / "authors_logs.yaml"
+    analysis = load_study(study, runs=tmp_path / "runs").analysis()
+    table = paper_table(analysis)
+    published = [row[table.titles.index("Published")].text for row in table.rows]
+    assert [cell.text for cell in logged(analysis)] == published == ["5.11", "5.75", "6.32", "7.36"]

@@ -257,6 +257,10 @@ def test_one_training_says_nothing_of_the_order(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "holdout: 20"))
     made = report_of(study, dropouts(study, {0.1: (5,), 0.2: (6,), 0.3: (7,)}))
     assert "With one training per candidate it is not known how certain their order is." in search_sentences(made.analysis)
+    (table,) = made.tables()
+    titles = [column.title for column in table.columns]
+    assert "Difference" in titles and not {"Won", "p", "p (family)", "Interval"} & {*titles}
+    assert table.details[-1].endswith("A training against a training allows neither an interval nor a test.")
     assert (
         "validation error on 20 held-out training images, 1 training per candidate"
         in search_tables(made.analysis)[0].caption

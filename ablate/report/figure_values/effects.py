@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.effects import FactorEffects
+from ablate.report.effects import FactorEffects, largest_first
 from ablate.report.effects_sentences import mover
 from ablate.report.figures.effects import MainEffects, MainPanel
 from ablate.report.figures.interactions import Interactions, PairPanel
@@ -47,7 +47,7 @@ def interaction_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
     groups = analysis.effects.groups
     for number, group in enumerate(groups, 1):
         pairs = [effect for effect in group.found.effects if len(effect.factors) == 2]
-        largest = sorted(pairs, key=lambda effect: -effect.eta_squared)[:MOST_PAIRS]
+        largest = largest_first(pairs)[:MOST_PAIRS]
         shown = [effect for effect in pairs if effect in largest]
         left = f" The {len(shown)} largest of {len(pairs)}." if len(shown) < len(pairs) else ""
         caption = (
