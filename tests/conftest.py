@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,27 @@ def pytest_collection_finish() -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("ABLATE_DATA", raising=False)
+
+
+@cache
+def _pixel() -> bytes:
+    from PIL import Image
+
+    written = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(written, "PNG")
+    return written.getvalue()
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, but each file has a pixel in it: to write one in three formats takes longer than a training.
+
+    For tests of what a report says, or of its other files. Figures that are written in full are in tests/report/figures.
+    """
+    from ablate.report.drawn_figures import DrawnFigure
+
+    files = {"png": _pixel(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>', "pdf": b"%PDF-1.4"}
+    monkeypatch.setattr(DrawnFigure, "rendered", lambda figure, format: files[format])
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ EXPLODING = TINY.replace("seeds: 2", "seeds: 1").replace(
 )
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_loss_that_explodes_is_valid_json_and_seen_in_every_table(tmp_path: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")

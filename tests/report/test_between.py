@@ -61,6 +61,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_notebook_shows_finding_table_and_figure(tmp_path: Path) -> None:
     experiment = recorded(tmp_path, STUDY, ERRORS)
     report = experiment.report()

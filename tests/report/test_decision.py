@@ -70,6 +70,7 @@ def test_the_words_stand_in_captions_and_figures(report: StudyReport) -> None:
     assert report.figures["parameters"].alt_text == "Accuracy against parameters, with the Pareto front"
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_cell_is_traced_to_the_trials_of_its_value(report: StudyReport, tmp_path: Path) -> None:
     report.write(tmp_path / "reports")
     table = tmp_path / "reports" / "invented" / "table.csv"

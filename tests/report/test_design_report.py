@@ -142,6 +142,7 @@ def test_a_road_map_of_few_records(tmp_path: Path, errors: dict[int, list[float 
         draw_path(info.values, info.title, info.caption)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_report_of_a_path_from_the_command_line(tmp_path: Path) -> None:
     experiment = recorded(tmp_path, f"{STEPS}figures: [path]\n", ERRORS)
     arguments = [str(tmp_path / "invented.yaml"), "--runs", str(experiment.runs), "--out", str(tmp_path / "reports")]

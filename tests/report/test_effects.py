@@ -116,6 +116,7 @@ def test_levels_of_a_factor_are_held_against_the_first(tmp_path: Path) -> None:
     assert len(group(found).shapley) == 0
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_files_and_json_have_every_number(tmp_path: Path) -> None:
     found = recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 2 * dropout))
     report = found.report()
@@ -239,6 +240,7 @@ def test_factors_that_are_not_there_are_named_at_once(tmp_path: Path, study: str
     assert message in str(error.value)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_program_has_effects_too(tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
     (tmp_path / "study.yaml").write_text(

@@ -27,6 +27,7 @@ variants: [{net: WRN-10-0.25}]
 """
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_files_and_copies_are_in_record_plan_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))

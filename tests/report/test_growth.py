@@ -109,6 +109,7 @@ def test_nothing_is_trained_and_every_command_says_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_report_has_both_tables_and_their_figure(tmp_path: Path) -> None:
     made = study(tmp_path, "one_at_a_time: {base: WRN-10-1, k: [2, 3]}").report()
     names = {path.name for path in made.write(tmp_path)}

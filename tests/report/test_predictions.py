@@ -72,6 +72,7 @@ def test_predictions_are_read_and_compared(experiment: Experiment) -> None:
     assert alike.networks.p_family > 0.05 and alike.trainings is None  # a seed of it diverged: two are left
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_report_says_them_beside_the_verdict_of_the_seeds(experiment: Experiment, tmp_path: Path) -> None:
     report = experiment.report()
     sections = {one.heading: one for one in report.document.blocks}

@@ -62,6 +62,7 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
     assert analysis.sentences[-1] == "With 95% confidence none of the 3 variants is better than lr 0.2."
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:
     report = of.report()
     table = report.document.tables[0]
@@ -93,6 +94,7 @@ def test_curves_are_of_the_measure_that_decides(of: ProgramExperiment) -> None:
     assert len(seed) == 6 and seed[0] == 0.1 and math.isnan(seed[1]) and seed[5] == -math.inf
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_files_of_a_report(of: ProgramExperiment, tmp_path: Path) -> None:
     paths = of.report().write(tmp_path / "reports")
     assert {path.name for path in paths} >= {

@@ -172,6 +172,7 @@ def test_an_empty_study_still_has_its_tables(experiment: Experiment, tmp_path: P
     assert {path.name for path in paths} == {"table.md", "table.tex", "table.csv", "trials.csv", "index.html"}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> None:
     fill(experiment, ERRORS).write(tmp_path)
     markdown = (tmp_path / "invented" / "table.md").read_text()
@@ -291,6 +292,7 @@ def test_trials_have_a_column_an_axis_that_varies(tmp_path: Path) -> None:
     assert set(frame.block) == {"B(3,3)", "B(3,1)"} and set(frame.k) == {1.0, 2.0}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_what_a_killed_report_left_is_removed(experiment: Experiment, tmp_path: Path) -> None:
     fill(experiment, ERRORS)
     directory = tmp_path / "out" / experiment.study.name

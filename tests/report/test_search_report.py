@@ -278,6 +278,7 @@ def test_one_training_says_nothing_of_the_order(tmp_path: Path) -> None:
         ("running", [], "The search is unfinished: 0 of 4 candidates have ended, 4 being trained."),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("unrendered")
 def test_without_a_best_candidate_it_is_said(tmp_path: Path, state: Any, errors: list[float], sentence: str) -> None:
     study = searched(tmp_path, TWO)
     made = recorded_report(
@@ -463,6 +464,7 @@ def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> Non
     assert len(compared) == 9 and {row["baseline_trials"] for row in compared} == {table[0]["trials"]}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_record_on_another_machine_leaves_its_error(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     made = report_of(study, dropouts(study, {0.1: (5.0, 6.0)}))
@@ -479,6 +481,7 @@ def test_a_training_belongs_to_the_first_that_is_judged_by_it(tmp_path: Path) ->
     assert frame[["candidate", "fold", "validation_error"]].to_numpy().tolist() == [[0, 1, 5.0], [1, 2, 6.0]]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_has_the_tables_and_their_trials(written: tuple[SearchReport, Path]) -> None:
     made, _ = written
     document = made.document
@@ -498,6 +501,7 @@ def test_the_page_has_the_tables_and_their_trials(written: tuple[SearchReport, P
     assert text.partition("</main>")[0].count("test error") == 1  # what the validation error is no estimate of
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_page_of_studies_and_searches(tmp_path: Path, written: tuple[SearchReport, Path]) -> None:
     text = f"{DIGITS}title: A study\nseeds: 2\nvariants: [{{net: WRN-10-0.25}}]\nfigures: []\n"
     page = report_page(
@@ -511,6 +515,7 @@ def test_a_page_of_studies_and_searches(tmp_path: Path, written: tuple[SearchRep
     assert page.count("What the search can and cannot say") == 1
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_scale_stands_everywhere(tmp_path: Path) -> None:
     study = replace(searched(tmp_path, TWO), scale="small")
     made = recorded_report(study, dropouts(study, {0.1: (5, 6), 0.2: (6, 7)}), tmp_path / "runs")

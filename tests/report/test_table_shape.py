@@ -133,6 +133,7 @@ def test_marks_are_said_and_each_has_its_own_look(tmp_path: Path) -> None:
     assert not any(cell.bold for row in found.rows for cell in row) and "Bold" not in found.caption
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_groups_of_rows_in_every_writer(tmp_path: Path) -> None:
     experiment = recorded(
         tmp_path, f"{CROSSED}{LABELS}table: {{group_by: recipe.weight_decay, columns: [name, result]}}\n", ERRORS
