@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import TINY
 
 from ablate.api import load_experiment
 from ablate.data.location import Location
@@ -33,10 +34,16 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def jobs(tiny: Path, tmp_path: Path) -> list[Job]:
-    study = load_study(tiny, ["recipe.epochs=2"])
+def jobs(tmp_path: Path) -> list[Job]:
+    return make_jobs(tmp_path)
+
+
+def make_jobs(folder: Path) -> list[Job]:
+    torch.set_num_threads(1)
+    (folder / "tiny.yaml").write_text(TINY)
+    study = load_study(folder / "tiny.yaml", ["recipe.epochs=2"])
     trials = [Trial(parse_architecture("WRN-10-0.25-dropout0.3"), study.recipe, study.data, seed) for seed in range(4)]
-    return [Job(trial, tmp_path / "runs", Location(tmp_path, tmp_path / "cache")) for trial in trials]
+    return [Job(trial, folder / "runs", Location(folder, folder / "cache")) for trial in trials]
 
 
 def train(jobs: list[Job], stop: Callable[[], bool] = lambda: False) -> tuple[dict[int, str], list[dict[str, Any]]]:
@@ -55,14 +62,23 @@ def rows(job: Job) -> list[dict[str, Any]]:
     ]
 
 
-def alone(jobs: list[Job]) -> list[list[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]]:
+    """The rows of each of the four trials, trained by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    return train_alone(make_jobs(folder))
+
+
+def train_alone(jobs: list[Job]) -> list[list[dict[str, Any]]]:
     others = [replace(job, runs=job.runs.with_name("alone")) for job in jobs]
     for job in others:
         train_trial(job, lambda: False, lambda row: None)
     return [rows(job) for job in others]
 
 
-def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, alone: list[list[dict[str, Any]]]
+) -> None:
     done, busy, open_, damaged = jobs
     train_trial(done, lambda: False, lambda row: None)
     load = attempt.load_checkpoint
@@ -80,15 +96,15 @@ def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job]
     assert next(event["cause"] for event in told if event.get("status") == "failed") == "RecordError: begun on other images"
     ended, _ = train([busy, open_])
     assert ended == {1: "completed", 2: "recorded"}
-    assert [rows(job) for job in jobs[:3]] == alone(jobs[:3])
+    assert [rows(job) for job in jobs[:3]] == alone[:3]
 
 
-def test_it_stops_after_the_epoch_and_goes_on_side_by_side(jobs: list[Job]) -> None:
+def test_it_stops_after_the_epoch_and_goes_on_side_by_side(jobs: list[Job], alone: list[list[dict[str, Any]]]) -> None:
     seen: list[int] = []
     ended, told = train(jobs[:2], lambda: (seen.append(1), len(seen) == 1)[1])
     assert ended == {0: "interrupted", 1: "interrupted"} and [event.get("epoch") for event in told[:2]] == [1, 1]
     assert train(jobs[:2])[0] == {0: "completed", 1: "completed"}
-    assert [rows(job) for job in jobs[:2]] == alone(jobs[:2])
+    assert [rows(job) for job in jobs[:2]] == alone[:2]
 
 
 NETWORK = """\
@@ -111,7 +127,7 @@ def test_what_draws_from_torchs_own_generator_is_trained_alone(
     own = [replace(job, trial=trial, folders=(tiny.parent,)) for job, trial in zip(jobs, experiment.trials())]
     together = count_together(monkeypatch)
     assert train(own)[0] == {0: "completed", 1: "completed"} and together == [1, 1]
-    assert [rows(job) for job in own] == alone(own)
+    assert [rows(job) for job in own] == train_alone(own)
     train(jobs[:2])
     assert together == [1, 1, 2]
 
@@ -124,7 +140,9 @@ def count_together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("room", [1, 2, 3])
-def test_memory_that_does_not_suffice_splits_a_cohort(jobs: list[Job], room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_does_not_suffice_splits_a_cohort(
+    jobs: list[Job], room: int, monkeypatch: pytest.MonkeyPatch, alone: list[list[dict[str, Any]]]
+) -> None:
     """More than `room` trainings at once are out of memory in the second step, as on a GPU that others share."""
     at_once: list[int] = []
     inside: set[int] = set()
@@ -154,7 +172,7 @@ def test_memory_that_does_not_suffice_splits_a_cohort(jobs: list[Job], room: int
     monkeypatch.undo()
     assert ended == dict.fromkeys(range(4), "completed")
     assert at_once == {1: [0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3], 2: [0, 1, 2, 3] * 2, 3: [0, 1, 2, 3] * 2}[room]
-    assert [rows(job) for job in jobs] == alone(jobs)
+    assert [rows(job) for job in jobs] == alone
 
 
 def leave(monkeypatch: pytest.MonkeyPatch, whole: int, *free: int) -> list[int]:
@@ -341,7 +359,7 @@ def test_an_allocation_that_fails_unseen_is_an_error_where_the_bits_could_be_oth
 
 
 def test_no_epoch_is_recorded_in_which_an_allocation_failed_unseen(
-    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, alone: list[list[dict[str, Any]]]
 ) -> None:
     """Four trainings split, and none has a row of the epoch in which it happened."""
     together = count_together(monkeypatch)
@@ -349,4 +367,4 @@ def test_no_epoch_is_recorded_in_which_an_allocation_failed_unseen(
     monkeypatch.setattr(gpu_memory, "failed_allocations", lambda device: together[-1] > 2)
     assert train(jobs)[0] == dict.fromkeys(range(4), "completed") and together == [4, 2, 2]
     monkeypatch.undo()
-    assert [rows(job) for job in jobs] == alone(jobs)
+    assert [rows(job) for job in jobs] == alone

@@ -91,7 +91,10 @@ def test_compiled_blocks_draw_the_same_and_resume(
 
 
 def test_a_compiled_block_computes_the_same_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor import config
+
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(config, "compile_threads", 1)  # no pool of processes that import torch
     layers = bp.BatchNorm(4), bp.Activation("relu", True), bp.Conv(4, 4, 3)
     blueprint = bp.Blueprint((4, 6, 6), (bp.Section("block", (bp.Residual((), layers, (), ()),)),))
     images = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)

@@ -125,6 +125,7 @@ def test_a_step_a_test_and_a_prediction_are_timed(root: Path, monkeypatch: pytes
     assert min(told[-1]["train_ms"]) > 0 and min(told[-1]["test_ms"]) > 0 and min(told[-1]["inference_ms"]["1"]) > 0
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_report_compares_the_average_precision(root: Path) -> None:
     nets = "[{net: [ResNet-18-w0.125, ResNet-18-w0.25]}]"
     experiment = load_study(write_study(root, variants=nets, recipe="{base: detection_1x, epochs: 1, batch_size: 2}"))
@@ -136,6 +137,7 @@ def test_a_report_compares_the_average_precision(root: Path) -> None:
     assert "test error" not in text and "Error" not in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_candidates_of_a_search_are_compared_by_average_precision(root: Path) -> None:
     space = "{space: {recipe.lr: [0.01, 0.02]}, validation: {holdout: 1}, sampler: grid}"
     recipe = "{base: detection_1x, epochs: 1, batch_size: 2}"

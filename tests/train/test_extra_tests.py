@@ -183,6 +183,7 @@ def test_verify_compares_further_test_images(tmp_path: Path) -> None:
     assert not compare("", record, now).equal
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_run_measures_recorded_trials_and_the_table_shows_it(tmp_path: Path) -> None:
     finish(job(study(tmp_path), tmp_path))
     experiment = study(tmp_path, MORE)

@@ -98,11 +98,6 @@ def test_a_captured_pass_keeps_none_and_is_made_again(tmp_path: Path) -> None:
     assert np.array_equal(logits(whole).values, logits(recorded(captured)).values)
 
 
-def test_two_ranks_keep_all_images_once(tmp_path: Path) -> None:
-    record = finish(job(tmp_path, gpus=2))
-    assert error(logits(record)) == record.error() and len(logits(record).labels) == 100
-
-
 def test_of_the_moving_average_and_of_both_where_asked(tmp_path: Path) -> None:
     record = finish(job(tmp_path, ema={"decay": 0.9}, keep=Keep(weights="both")))
     average, trained = logits(record), logits(record, weights="trained")

@@ -21,7 +21,8 @@ from ablate.errors import RunError
 from ablate.nets.notation import parse_architecture
 from ablate.processes.parent import startup_code
 from ablate.records.epochs import read_epochs
-from ablate.records.records import trial_directory
+from ablate.records.logits import read_logits
+from ablate.records.records import read_record, trial_directory
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
@@ -65,7 +66,7 @@ def ranks(parent: psutil.Process) -> list[psutil.Process]:
     return sorted(found, key=lambda process: process.pid)
 
 
-def test_two_processes_have_the_loss_curve_of_one(made: Made) -> None:
+def test_two_processes_have_the_loss_curve_of_one_and_keep_all_logits_once(made: Made) -> None:
     balanced = {"class_weights": "balanced", "sampler": "balanced"}
     alike = {"ema": {"decay": 0.9}, "clip_norm": 0.5, "schedule": "cosine", **balanced}
     one = made("WRN-10-0.25", "one", **alike)
@@ -74,6 +75,10 @@ def test_two_processes_have_the_loss_curve_of_one(made: Made) -> None:
     assert one.trial.id != two.trial.id
     for alone, together in zip(rows(one), rows(two), strict=True):
         assert together == pytest.approx(alone, rel=1e-4)
+    record = read_record(two.runs, two.trial.id)
+    logits = read_logits(record) if record else None
+    assert record and logits and len(logits.labels) == 64
+    assert 100 * (logits.values.argmax(1) != logits.labels).sum() / 64 == record.error()
 
 
 def by_hand(job: Job) -> list[float]:
@@ -144,18 +149,17 @@ def test_no_rank_outlives_the_process_that_started_it(made: Made) -> None:
 
 
 BREAKS = """
-import pathlib, time
+import pathlib, time, torch
 from ablate.train import rank
-mark, train = pathlib.Path({mark!r}), rank.train_side_by_side
-def breaks(attempts, *others):
+mark, errors = pathlib.Path({mark!r}), ({errors})
+def breaks(parent, job, number, *others):
+    group = rank.join_process_group(number, *others, torch.device("cpu"))
     count = len(mark.read_text()) if mark.exists() else 0
-    if attempts[0].group.is_first:
-        mark.write_text("x" * (count + 1))
     time.sleep(0.2)
-    if count < {times}:
-        raise ({errors})[count]
-    return train(attempts, *others)
-rank.train_side_by_side = breaks
+    if group.is_first:
+        mark.write_text("x" * (count + 1))
+    raise errors[count]
+rank._train = breaks
 """
 LOST_GPU = "RuntimeError('CUDA error: an illegal memory access was encountered')"
 
@@ -172,7 +176,7 @@ def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
 ) -> None:
     job = made("WRN-10-0.25", "breaks", gpus=2)
     mark = job.runs.with_name("attempts")
-    code = BREAKS.format(mark=str(mark), times=len(errors), errors=f"{', '.join(errors)},")
+    code = BREAKS.format(mark=str(mark), errors=f"{', '.join(errors)},")
 
     def breaking(*words: Any) -> str:
         return startup_code(*words).replace("; from", f"; exec({code!r}); from")
