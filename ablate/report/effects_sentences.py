@@ -44,6 +44,21 @@ def study_sentences(effects: StudyEffects, decision: Decision, write: UnitFormat
     return tuple(text for group in effects.groups for text in effects_sentences(group, decision, write))
 
 
+def effects_finding(effects: StudyEffects, decision: Decision, write: UnitFormat) -> list[str]:
+    """What each choice does, of the first crossing; and what two do together, where that was found.
+
+    Args:
+        effects: Of the study.
+        decision: What the variants are compared by.
+        write: How its values are written.
+    """
+    if not effects.groups:
+        return []
+    group = effects.groups[0]
+    together = any(is_found(effect) for effect in group.found.effects if len(effect.factors) == 2)
+    return effects_sentences(group, decision, write)[: 2 if together else 1]
+
+
 def _begin(on: str, sentence: str) -> str:
     if on or sentence[1:2] == " ":  # an axis of one letter, such as k, is not written K
         return f"{on}{sentence}"

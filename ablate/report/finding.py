@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate.report.compared import Compared, none_better
-from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_sentences import effects_finding
 from ablate.report.numbers import counted
 from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.verdicts import listed
@@ -18,7 +18,8 @@ MOST_NAMES = 3  # more are counted
 def find(analysis: Compared[Any]) -> str:
     """The finding of the recorded trials; empty if fewer than two variants have a recorded trial.
 
-    Of factors that are crossed it is their effects. Else it is a sentence for each data set.
+    Of factors that are crossed it is their effects, with the largest interaction that was found, because an average alone
+    misleads there. Else it is a sentence for each data set.
 
     Args:
         analysis: Of a study or of a program.
@@ -26,7 +27,7 @@ def find(analysis: Compared[Any]) -> str:
     titles = [title for title in analysis.titles if len(analysis.on(title)) > 1]
     if not titles:
         return ""
-    effects = study_sentences(analysis.effects, analysis.decision, analysis.format)[:1]
+    effects = effects_finding(analysis.effects, analysis.decision, analysis.format)
     found = _guessing(analysis, effects or [f"{_of_data(analysis, title)}." for title in titles])
     partly = f" So far {analysis.progress}." if analysis.recorded < analysis.planned else ""
     return " ".join(found) + partly

@@ -164,7 +164,10 @@ def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
     rule, write = rounds.rule, analysis.format
     margin = write.distance(rule.margin) if rule.margin is not None else ""
     claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
-    one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
+    covers = f"It contains the true difference in {1 - rule.alpha:.0%} of cases or more"
+    covers += (
+        f"; of an equivalent pair in {1 - 2 * rule.alpha:.0%} or more, as its two tests are one-sided" if margin else ""
+    )
     yield (
         f"Verdict: the test allows a look after every seed. Any equal pair is called different in at most {rule.alpha:.0%} "
         f"of such studies{claims}."
@@ -173,6 +176,6 @@ def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
         "Difference: variant minus baseline, the median of the averages of all pairs of seeds' differences. It is somewhat "
         "too large where a comparison stopped early; the interval is not affected."
     )
-    yield f"Interval: differences that the paired signed-rank test of the verdict has not rejected at any look{one_sided}."
+    yield f"Interval: what the paired signed-rank test of the verdict rejects at no look. {covers}."
     yield f"p: sequential, to be compared with {rule.alpha:g} divided by the number that it is corrected for."
     yield "The table of the medians describes the seeds that were trained and tests nothing."

@@ -130,4 +130,9 @@ def test_of_crossed_factors_it_is_their_effects(tmp_path: Path) -> None:
     text = f"{DIGITS}seeds: 4\nvariants: [{{grid: {{net: WRN-10-1, dropout: [0, 0.3], k: [1, 2]}}}}]\n"
     errors = {i: [10.0 + 3 * (i // 2) + seed + 0.1 * (i * seed % 3) for seed in range(4)] for i in range(4)}
     found = find(recorded(tmp_path, text, errors).analysis())
-    assert found.startswith("Dropout 0.3 instead of 0 raises the test error by ")
+    assert found.startswith("Dropout 0.3 instead of 0 raises the test error by ") and "depends on" not in found
+    errors[3] = [error + 6 for error in errors[3]]  # dropout costs more in wide networks
+    (tmp_path / "together").mkdir()
+    found = find(recorded(tmp_path / "together", text, errors).analysis())
+    assert found.startswith("Dropout 0.3 instead of 0 raises the test error by ") and found.count(". ") == 1
+    assert ". What dropout 0.3 instead of 0 does depends on k" in found
