@@ -20,7 +20,7 @@ from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary
 from ablate.program_experiment import ProgramExperiment
-from ablate.report.rounds import Rounds
+from ablate.report.rounds import Rounds, too_few_seeds
 from ablate.report.rounds_table import _saved
 from ablate.report.writers.plain import document_text
 from ablate.statistics.sequential import Rule, follow
@@ -199,6 +199,10 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
     assert few[-1] == "note: 6 seeds cannot decide any of 3 comparisons; use seeds.to: 9"
+    families = ["Digits", *["CIFAR-10"] * 17]  # 9 seeds can decide the one, not the seventeen
+    assert too_few_seeds(Rule(4, 9), families) == [
+        "note: 9 seeds cannot decide any of 17 comparisons on CIFAR-10; use seeds.to: 12"
+    ]
 
 
 def test_records_that_the_settings_did_not_ask_for_are_said_to_be_none_of_theirs(

@@ -188,7 +188,8 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
         f"{difference} Interval: of 95%, for this comparison alone; its own level is named where so few trainings allow no "
         "95%."
     )
-    yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}."
+    ties = " A tie counts as half." if any(verdict.comparison.won % 1 for verdict in verdicts) else ""
+    yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}.{ties}"
     yield (
         f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (p "
         f"cannot be below {p_text(floor)})."
