@@ -9,6 +9,23 @@ from pathlib import Path
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]  # the fixture `ablate` of tests/commands
 
+LIGHT = """
+import sys
+from ablate.commands.cli import main
+for line in sys.argv[1:]:
+    sys.argv = ["ablate", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        print("\\nafter:", line, end.code, sorted({"torch", "pandas", "matplotlib"} & set(sys.modules)))
+"""
+
 
 def command_line(*words: object) -> list[str]:
     return [str(Path(sys.executable).with_name("ablate")), *map(str, words)]
+
+
+def heavy_imports(*lines: str, cwd: Path) -> list[str]:
+    """What is said after each of some commands in one process: its exit code, and which slow packages are imported."""
+    done = subprocess.run([sys.executable, "-c", LIGHT, *lines], cwd=cwd, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("after:")]

@@ -14,6 +14,8 @@ from console import Command
 from ablate.api import load_study
 from ablate.launch import RunOptions
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 LOG = """\
 Network has \t8949210\tparameters\t
 json_stats: {"model":"wide-resnet","depth":40,"widen_factor":4,"max_epoch":2,"epoch":1,"lr":0.1,"test_acc":95.08,"loss":1}\t

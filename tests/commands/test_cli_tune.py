@@ -17,6 +17,8 @@ from ablate.api import load_experiment, load_search
 from ablate.records.records import read_record
 from ablate.statistics.sequential import Rule, follow
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 # The error of a variant is lowest at an lr of its own; seeds differ by what no lr changes.
 PROGRAM = """\
 import math, sys

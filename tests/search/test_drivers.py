@@ -50,7 +50,7 @@ def begin(study: optuna.Study, **attrs: Any) -> FrozenTrial:
 def test_two_drivers_share_the_candidates(tmp_path: Path) -> None:
     path, runs = invent(tmp_path, 10, space="{dropout: {low: 0.0, high: 0.6}}", folds=2, epochs=1), tmp_path / "runs"
     drivers = [drive(path, runs, 0.2) for _ in range(2)]
-    said = [driver.communicate(timeout=120)[0] for driver in drivers]
+    said = [driver.communicate(timeout=300)[0] for driver in drivers]
     assert [driver.returncode for driver in drivers] == [0, 0]
     trials = optuna_trials(path, runs)
     assert [(trial.number, trial.state) for trial in trials] == [(number, TrialState.COMPLETE) for number in range(10)]

@@ -67,14 +67,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """val/<class>/* with images of several sizes, modes and formats; six a class."""
+    """val/<class>/* with images of several sizes, modes and formats; three a class."""
     root = tmp_path_factory.mktemp("imagenet")
     random = np.random.RandomState(0)
     sizes = [(260, 300), (300, 230), (256, 256), (100, 140), (400, 257), (224, 224)]
     for label in range(CLASSES):
         directory = root / "val" / f"n{label:08d}"
         directory.mkdir(parents=True)
-        for i, (wide, high) in enumerate(sizes):
+        for i in range(label % 2, len(sizes), 2):
+            wide, high = sizes[i]
             coarse = random.randint(0, 256, (6, 6, 3)).astype(np.uint8)
             image = Image.fromarray(coarse).resize((wide, high), Image.Resampling.BICUBIC)
             image = image.convert("L") if i == 2 else image
@@ -130,7 +131,7 @@ def call(*words: object) -> Any:
 def test_imagenet_is_preprocessed_as_torchvision_does_it(folder: Path, reference: Reference) -> None:
     part = streamed_images("imagenet", folder, 224, 10, CPU)
     pixels, labels = (torch.cat(tensors) for tensors in zip(*part.batches))
-    assert (part.images, part.classes) == (6 * CLASSES, CLASSES)
+    assert (part.images, part.classes) == (3 * CLASSES, CLASSES)
     torch.testing.assert_close(normalize(pixels, part.normalization), reference.inputs, rtol=0, atol=1e-5)
     assert torch.equal(labels, reference.labels)
 
@@ -153,10 +154,10 @@ def test_imagenet_errors_are_those_of_torchvision(folder: Path, weights: Path, r
     result = call(*words, "--batch-size", 16, "--device", "cpu", "--json")
     assert result.exit_code == 0
     scores = json.loads(result.stdout)
-    assert (scores["top1_error"], scores["top5_error"], scores["images"]) == (top1, top5, 6 * CLASSES)
+    assert (scores["top1_error"], scores["top5_error"], scores["images"]) == (top1, top5, 3 * CLASSES)
     assert scores["parameters"] == sum(parameter.numel() for parameter in reference.network.parameters())
     text = call(*words, "--device", "cpu").stdout
-    assert f"42 images, top-1 error {top1:.2f}%, top-5 error {top5:.2f}%" in text and "torchvision's names" in text
+    assert f"21 images, top-1 error {top1:.2f}%, top-5 error {top5:.2f}%" in text and "torchvision's names" in text
 
 
 def small_weights(path: Path, name: str, data_shape: tuple[int, int, int], classes: int) -> tuple[Path, nn.Module]:
