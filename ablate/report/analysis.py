@@ -146,8 +146,8 @@ class StudyAnalysis(Compared[Summary]):
         kind = "test" if self.decision.split == "test" else "validation"
         count = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
         return (
-            f"SE of the images: the {count} {kind} images are a sample too, which puts this standard error on the median. "
-            "No interval here contains it; a difference on the same images is surer than that"
+            f"SE of the images: the standard error of the median from the sample of {count} {kind} images. No interval "
+            "here includes it; it is smaller for a difference on the same images"
         )
 
     def images_error(self, summary: Summary) -> float | None:

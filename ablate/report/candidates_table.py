@@ -79,7 +79,6 @@ def candidates_table(
     for axis, title in zip(axes, _titles(axes, solved)):
         numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
         columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
-    columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
     rows = {one.number: _training_cells(analysis, one) for one in shown}
     n, *of_trainings = (
         ShapedColumn(key, title, partial(_cell_of, rows, place))
@@ -90,6 +89,7 @@ def candidates_table(
         against = {one.number: _verdict_cells(analysis, one) for one in shown}
         for place, title in enumerate(COMPARED if _tested(analysis) else COMPARED[:1]):
             columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
+    columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
     columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
     columns = [column._replace(fold="constant") for column in columns]
     table = analysis.study.table if compared else USUAL
@@ -185,8 +185,8 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
         yield f"{difference} A training against a training allows neither an interval nor a test."
         return
     yield (
-        f"{difference} Interval: of 95%, for this comparison alone; its own level is named where so few trainings allow no "
-        "95%."
+        f"{difference} Interval: of 95%, for this comparison alone; another level is named where the trainings are too few "
+        "for 95%."
     )
     ties = " A tie counts as half." if any(verdict.comparison.won % 1 for verdict in verdicts) else ""
     yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}.{ties}"

@@ -268,8 +268,8 @@ def image_sentences(analysis: StudyAnalysis) -> Iterator[str]:
             yield f"{text[:1].upper()}{text[1:]}"
     if analysis.over_images:
         yield (
-            "This says what these trained networks would do on new images. What other seeds would give on these images "
-            "is the verdict of the seeds above, which it does not change."
+            "This is about these trained networks on new images. It does not change the verdict of the seeds above, which "
+            "is about new trainings on these images."
         )
 
 

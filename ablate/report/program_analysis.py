@@ -168,11 +168,11 @@ def describe_command(program: Program, same: Mapping[str, Any], separator: str) 
     Args:
         program: The program.
         same: The values that all trials share, by axis.
-        separator: The text between two parts; after a full stop the next part begins with a capital.
+        separator: The text between two parts. Files are named only in sentences, after a full stop, not in a figure.
     """
     epochs = [counted(program.epochs, "epoch")] if program.epochs else []
     files = [f"{name} ({digest})" for name, digest in program.files.items()]
-    files = [f"{'Files' if separator.startswith('.') else 'files'} {', '.join(files)}"] if 0 < len(files) < 6 else []
+    files = [f"Files {', '.join(files)}"] if separator.startswith(".") and 0 < len(files) < 6 else []
     return [", ".join([program.text, *epochs, *(f"{axis} {value}" for axis, value in same.items())]), *files]
 
 

@@ -133,9 +133,7 @@ def _caption(analysis: Compared[S]) -> str:
 
 def _details(analysis: Compared[S]) -> Iterator[str]:
     """What the columns mean."""
-    yield (
-        "SD: of the sample. Range: from the lowest to the highest; from 8 seeds on a 95% interval of the median instead."
-    )
+    yield "SD: of the sample. Range: from the lowest to the highest; from 8 seeds on a 95% interval of the median instead."
     if analysis.verdicts:
         yield from _compared_details(analysis, list(analysis.verdicts.values()))
     yield f"{analysis.sampling}." if analysis.sampling else ""
@@ -159,9 +157,9 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
     several = " of a data set" if len(analysis.titles) > 1 else ""
     family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
     without = f"; {left} {unit}s without a partner are left out" if left else ""
-    interval = f" Interval: of 95%, for this one comparison; its own level is named where so few {unit}s allow no 95%."
+    interval = f" Interval: of 95%, for this one comparison; another level is named where the {unit}s are too few for 95%."
     if all(verdict.comparison.interval.level < LEAST_LEVEL for verdict in verdicts):
-        interval = f" So few {unit}s allow no interval."
+        interval = f" The {unit}s are too few for an interval."
     yield f"Difference: to the baseline (Hodges-Lehmann estimate){points}.{interval}"
     yield f"P(better): how often the variant has the {by.lower} {by.noun}, with its 95% interval."
     yield (
@@ -169,8 +167,8 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         f"{ALPHA:g} (the smallest possible is {least})."
     )
     if any(verdict.needed and not verdict.reached for verdict in verdicts):
-        yield f"Seeds needed: how many {unit}s would tell two apart that are not yet."
+        yield f"Seeds needed: to distinguish two variants that these {unit}s do not."
     yield (
-        f"Adding {unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too "
-        "often."
+        f"To add {unit}s after a look at these results, use `seeds: {{until: decided}}`; else false differences are found "
+        "too often."
     )

@@ -43,7 +43,7 @@ class Trace:
         table: The path of table.csv.
         row: The number of the row from 1, without the header.
         column: The name of the column.
-        name: The text in the first column of the row; in the table of a search the candidate.
+        name: The label of the row, else the text in its first column; in the table of a search the candidate.
         rows: How many rows the table has.
         value: The text of the cell in table.csv.
         trials: The rows of trials.csv behind the row; the columns in SHOWN are shown as text.
@@ -85,7 +85,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
 
     Args:
         path: The path of a report's table.csv.
-        cell: "ROW,COL": each a number from 1, or the name of the row, which is the text of its first column, or
+        cell: "ROW,COL": each a number from 1, or the name of the row, which is its label, the text of its first column, or
             "candidate 12" in the table of a search; and the name of the column.
 
     Raises:
@@ -166,7 +166,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
         if not 0 <= index < len(rows):
             raise RecordError(f"`cell`: row: found {row_text}; allowed: 1 to {len(rows)}, as {path} has")
     else:
-        found = [i for i, name in enumerate(names) if name == row_text]
+        found = [i for i, row in enumerate(rows) if row_text in (names[i], row[columns[0]])]
         if not found:
             raise RecordError(f"`cell`: row: found '{row_text}'; {allowed(row_text, dict.fromkeys(names))}")
         if len(found) > 1:
@@ -184,7 +184,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
 
 def _name(columns: Sequence[str], row: CsvRow) -> str:
     """What a row is called."""
-    return f"candidate {row['number']}" if "number" in columns else row[columns[0]]
+    return f"candidate {row['number']}" if "number" in columns else row.get("title") or row[columns[0]]
 
 
 def _trials(path: Path, measure: str) -> dict[str, CsvRow]:

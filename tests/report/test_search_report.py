@@ -384,15 +384,15 @@ def test_a_budget_and_what_is_solved_for_it_are_said(tmp_path: Path) -> None:
     table, net = search_tables(made.analysis)[0], made.analysis.candidates[0].variant.net
     caption = made.document.captions[0]
     assert "Searched: block, k (base WRN-16-1). 200 k parameters within 10%, depth and k solved. 4 cand" in caption
-    assert table.titles[:5] == ["Candidate", "block", "k (start)", "Network", "Mean"] and table.titles[-1] == "Parameters"
-    assert table.rows[0][3].text == net
-    assert [column.numeric for column in table.columns[:5]] == [True, False, True, False, True]
+    assert table.titles[:4] == ["Candidate", "block", "k (start)", "Mean"]  # so that the error is seen on a telephone
+    assert table.titles[-3:] == ["Network", "n", "Parameters"] and table.rows[0][-3].text == net
+    assert [column.numeric for column in (*table.columns[:4], table.columns[-3])] == [True, False, True, True, False]
     assert f"Candidate 0 (block B(3,3), k 1), {net}, has the lowest" in search_sentences(made.analysis)[0]
     found = best_values(made.analysis)
     assert found["net"] == net and found["best"] == {"block": "B(3,3)", "k": 1}
     two = searched(tmp_path, SOLVED % ", also_minimize: multiply_adds")
     made = report_of(two, blocks(two)[:1])  # of one alone, too
-    assert search_tables(made.analysis)[0].titles[3:5] == ["Network", "Mean"]
+    assert "Network" in search_tables(made.analysis)[0].titles
     assert best_values(made.analysis)["pareto"][0]["net"] == net
 
 

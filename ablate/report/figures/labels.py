@@ -64,9 +64,9 @@ def place_labels(
     """Write each label inside the axes where it covers no marker, no other label and not the step line.
 
     The labels are arranged in several orders. The arrangement that leaves out the fewest labels is written; of several, the
-    one whose labels are closest to their points. A line from a label to its point crosses other lines and markers only
-    where the label would be left out otherwise, and other labels only where that does not help either. A label that covers
-    something at every spot within an inch is left out.
+    one whose labels are closest to their points. A line from a label to its point crosses something only where the label
+    would be left out otherwise: other lines and markers without a label first, then points with one, labels last. A label
+    that covers something at every spot within an inch is left out.
 
     Args:
         figure: The figure of the axes.
@@ -129,19 +129,21 @@ def _arrange(room: Room, order: Sequence[int]) -> dict[int, Spot]:
     taken, names = np.vstack([room.markers, room.steps]), np.empty((0, 4))
     lines: list[Any] = []  # from labels to their points: shape (2, 2) each
     found: dict[int, Spot] = {}
-    for crossing in (0, 1, 2):  # what a line may cross: nothing, lines and markers, labels too
+    for crossing in range(4):  # what a line may cross: nothing; lines, and markers without a label; all markers; all
         for place in [place for place in order if place not in found]:
             point, size = room.points[place], room.sizes[place]
             low = point + offsets - aligned * size
             boxes = np.hstack([low, low + size])
             inside = (boxes[:, 0] >= left) & (boxes[:, 1] >= bottom) & (boxes[:, 2] <= right) & (boxes[:, 3] <= top)
-            others = room.markers[~_holds(room.markers, point)]
+            others = ~_holds(room.markers, point)
+            markers = (room.markers[others], room.markers[: len(room.points)][others[: len(room.points)]])
             for at in np.flatnonzero(inside & ~_overlap(boxes, taken)):
                 far = _is_far(*spots[at][:2])
                 line = np.array([point, point + offsets[at]])
                 along = point + np.linspace(0.1, 0.98, 24)[:, None] * offsets[at]
-                blocked = (np.vstack([names, others]), names, np.empty((0, 4)))[crossing]
-                if far and (_any_inside(along, blocked) or (not crossing and any(_cross(line, other) for other in lines))):
+                in_way = [*([names] if crossing < 3 else []), *([markers[crossing]] if crossing < 2 else [])]
+                crossed = crossing == 0 and any(_cross(line, other) for other in lines)
+                if far and (crossed or any(_any_inside(along, each) for each in in_way)):
                     continue
                 found[place] = spots[at]
                 names = np.vstack([names, boxes[at : at + 1]])
