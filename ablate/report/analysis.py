@@ -103,18 +103,16 @@ class StudyAnalysis(Compared[Summary]):
 
     def measured(self) -> str:
         """The sentence that defines the values of a trained study."""
-        counts = sorted({summary.n for summary in self.summaries})
         folds, seeds = len(self.study.held_out), len(self.study.seeds)
         unit, both = "seed", ""
         if folds > 1:
             of_seeds = f", {counted(seeds, 'seed')}" if self.rounds is None else ""
             unit, both = TRAINING, f" ({counted(folds, 'fold')}{of_seeds})"
-        over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
         tuned = f" {self.tuned.caption}" if self.tuned else ""
         extras = dict.fromkeys(extra for summary in self.summaries for extra in summary.variant.data.also_test)
         own += "".join(f" {extra.title}: {extra.words}, evaluated once." for extra in extras)
-        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{tuned}{own}"
+        return f"{self.epochs}{self.median_over(unit)}{both}. {self.decided_on}{tuned}{own}"
 
     @property
     def decided_on(self) -> str:

@@ -127,6 +127,16 @@ class Compared(Generic[S]):
         """The sentence that defines the values of the study."""
         raise NotImplementedError
 
+    def median_over(self, unit: str = "seed") -> str:
+        """What a value is the median of, such as ", median over 3 to 5 seeds"; empty where nothing is recorded.
+
+        Args:
+            unit: What one value belongs to: "seed" or "training".
+        """
+        counts = sorted({summary.n for summary in self.summaries})
+        over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
+        return f", median over {over}" if counts[-1] else ""
+
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""

@@ -116,9 +116,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
 
     def measured(self) -> str:
         """The sentence that defines the values of the study."""
-        counts = sorted({summary.n for summary in self.summaries})
-        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"{self.epochs}, median over {seeds}.{f' {self.tuned.caption}' if self.tuned else ''}"
+        return f"{self.epochs}{self.median_over()}.{f' {self.tuned.caption}' if self.tuned else ''}"
 
     @cached_property
     def sentences(self) -> list[str]:
