@@ -18,8 +18,10 @@ from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.experiment import StudyExperiment
 from ablate.files import expand
-from ablate.launch import RunOptions, RunSummary, chosen_precision, run_trials, settle_precision
+from ablate.kinds.precisions import CHOSEN
+from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
+from ablate.precision import chosen_precision, precision_remarks, settle_precision
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.precision import remembered_precision
@@ -178,16 +180,33 @@ def load_experiment(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
 
-    @cache
-    def precision() -> str:
-        """What `precision: auto` becomes."""
-        return (remembered_precision(runs) or chosen_precision(device)).name
-
     copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
     load = partial(
-        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs),
-        precision=precision,
+        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
     )  # fmt: skip
+    of = partial(_experiment, path, load, scale, runs, storage, data_root, download)
+    found = of(cache(lambda: (remembered_precision(runs) or chosen_precision(device)).name))
+    auto = found.study.auto_precision if isinstance(found.study, Study) else ""
+    if (
+        auto and runs.exists() and not replace(found).begun
+    ):  # records of an earlier version, or of a run that named a precision
+        others = (of(partial(str, name)) for name in CHOSEN if name != auto)
+        return next((other for other in others if replace(other).begun), found)
+    return found
+
+
+def _experiment(
+    path: str | Path | Mapping[str, Any],
+    load_any: Callable[..., Study | ProgramStudy],
+    scale: str,
+    runs: Path,
+    storage: str,
+    data_root: str | Path | None,
+    download: bool,
+    precision: Callable[[], str],
+) -> Experiment | SearchExperiment | ProgramExperiment:
+    """The experiment of a study whose `precision: auto` is a precision."""
+    load = partial(load_any, precision=precision)
     document = open_document(path)
     if "studies" in document.value:
         root = Path(data_root) if data_root else None
@@ -317,7 +336,8 @@ class Experiment(StudyExperiment[Variant, Trial]):
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
         told = [copy.remark for copy in self.study.copies]
-        told += [f"recipe.precision: auto is {self.study.auto_precision}"] if self.study.auto_precision else []
+        begun = bool(self.study.auto_precision) and self.begun
+        told += precision_remarks(self.study.auto_precision, self.runs, begun)
         return [*told, *self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
 
     def analysis(self) -> StudyAnalysis:
@@ -343,7 +363,9 @@ class Experiment(StudyExperiment[Variant, Trial]):
         if self.enumeration.not_measured:
             raise RunError(self.enumeration.not_measured)
         remember_copies(self.runs, self.study.copies)
-        return super()._run(settle_precision(self.study.auto_precision, self.runs, options), shown)
+        if self.study.auto_precision and not self.recorded:
+            settle_precision(self.study.auto_precision, self.runs, options.on, options.usual_device)
+        return super()._run(replace(options, auto_precision=self.study.auto_precision), shown)
 
     def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
         from ablate.experiment_trial import export_networks

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
+from ablate.processes.devices import cpu_model, gpu_models
 from ablate.records.definitions import read_definitions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import FILES, FINAL, read_record, trial_directory
@@ -41,7 +42,6 @@ from ablate.study.data import Data
 from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Variant
-from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.estimates import Estimate, find_estimates, images_of, workload_of
 from ablate.train.job import ProbeJob
 

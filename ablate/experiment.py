@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.errors import AblateError
 from ablate.launch import RunOptions, RunSummary, following, run_rounds
+from ablate.records.choices import read_choice
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
 from ablate.report.between import compare_studies
 from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, export_study
 from ablate.report.rounds import comparison_states, too_few_seeds
@@ -89,6 +90,19 @@ class StudyExperiment(ABC, Generic[V, T]):
             RecordError: As analysis().
         """
         return compare_studies(self.analysis(), other.analysis())
+
+    @property
+    def begun(self) -> bool:
+        """Whether the runs directory has a trial of the study, or a choice of its tunings."""
+        return any(trial_state(self.runs, one.id) != "missing" for one in self.trials()) or any(
+            read_choice(self.runs, one.id) for one in self.tunings
+        )
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all trials that are asked for are recorded, so that a run trains nothing."""
+        untuned = any(variant.untuned for variant in self.variants)
+        return not untuned and all(trial_state(self.runs, one.id) in FINAL for one in self.trials())
 
     def _count(self) -> int:
         """How many trials are asked for."""

@@ -10,9 +10,7 @@ from ablate.api import Experiment
 from ablate.errors import AblateError, StudyError
 from ablate.files import is_real_directory
 from ablate.program_experiment import ProgramExperiment
-from ablate.records.choices import read_choice
 from ablate.records.kept import FOLDER
-from ablate.records.records import trial_state
 from ablate.search.experiment import SearchExperiment
 
 AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
@@ -35,12 +33,12 @@ def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path)
         experiment = load(runs=runs)
     except StudyError:  # valid only with the copies of images that the records name, such as copies of another size
         found = _valid_with_kept_copies(load, out)
-        if found is None or not _has_begun(found):
+        if found is None or not found.begun:
             raise
         other, kept = found, found.runs
     else:
         kept = out / experiment.study.name / FOLDER
-        if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
+        if not is_real_directory(kept) or experiment.begun or not (other := load(runs=kept)).begun:
             return experiment, ""
     told = f"{runs} has none of these trials; the records are read from {kept}"
     return other, f"{told}; `ablate merge` takes {kept} over into {runs}"
@@ -53,13 +51,3 @@ def _valid_with_kept_copies(load: Callable[..., AnyExperiment], out: Path) -> An
             if is_real_directory(kept) and (found := load(runs=kept)).study.name == kept.parent.name:
                 return found
     return None
-
-
-def _has_begun(experiment: AnyExperiment) -> bool:
-    """Whether the runs directory has a trial or a candidate of the experiment."""
-    if isinstance(experiment, SearchExperiment):
-        return experiment.begun
-    runs = experiment.runs
-    return any(trial_state(runs, one.id) != "missing" for one in experiment.trials()) or any(
-        read_choice(runs, one.id) for one in experiment.tunings
-    )

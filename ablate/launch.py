@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ablate.errors import DataError, RecordError, RunError, allowed, printable
+from ablate.precision import check_precisions
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
-from ablate.records.precision import ChosenPrecision, contradiction, remember_precision, remembered_precision
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
 from ablate.records.timings import read_probes
 from ablate.report.measured import unmeasured
@@ -68,7 +68,7 @@ class RunOptions:
         log: Where the epochs are sent while it runs: names in tracking.trackers.TRACKERS.
         logs: The directory that trackers write into.
         follower: Receives the epochs of the trials; following() sets it.
-        auto_precision: What `precision: auto` has become; settle_precision() sets it.
+        auto_precision: What `precision: auto` has become, for workers to check; "" if the study does not have it.
     """
 
     device: str = "auto"
@@ -86,6 +86,11 @@ class RunOptions:
     logs: Path = Path("logs")
     follower: Follower | None = None
     auto_precision: str = ""
+
+    @property
+    def usual_device(self) -> str:
+        """The device that trials run on, which is the CPU in this process."""
+        return "cpu" if self.inline else self.device
 
 
 @dataclass
@@ -161,7 +166,8 @@ def run_trials(
             for gpus, group in _by_gpus(missing):
                 if not summary.exit_code:
                     with open_backend(runs, options, say := teller(console), gpus) as backend:
-                        check_precisions(backend, group, options, say)
+                        if options.on == "local":
+                            check_precisions(backend.slots[0].device, [trial.recipe.precision for trial in group], say)
                         fit_to_memory(backend, group, len(group), options, say)
                         device = backend.slots[0].device
                         known = [digests[_image_set(trial.data)] for trial in group]
@@ -340,75 +346,6 @@ def _summed_up(
     if not summary.exit_code and (summary.open or summary.diverged or summary.unmeasured):
         summary.exit_code = INCOMPLETE
     summary.seconds = time.monotonic() - begun
-
-
-def chosen_precision(device: str) -> ChosenPrecision:
-    """What `precision: auto` becomes on the devices of this machine.
-
-    Args:
-        device: As in RunOptions.
-
-    Raises:
-        RunError: There is no such device, or they differ.
-    """
-    from ablate.schedule.slots import find_slots
-    from ablate.train.precision import choose_precision, devices_of
-
-    return choose_precision(devices_of(find_slots(device)[0].device))
-
-
-def settle_precision(auto_precision: str, runs: Path, options: RunOptions) -> RunOptions:
-    """Check that the devices of this machine choose the precision that `precision: auto` has become, and remember it.
-
-    The devices of a Ray cluster are checked by the workers.
-
-    Args:
-        auto_precision: Of the study; "" if it does not have `precision: auto`.
-        runs: Directory of the records.
-        options: How to run.
-
-    Returns:
-        The options with the precision.
-
-    Raises:
-        AblateError: A device of this machine, or another run in the directory, chooses another precision.
-    """
-    if not auto_precision:
-        return options
-    chosen = ChosenPrecision(auto_precision, "a Ray cluster")
-    if options.on == "local":
-        here = chosen_precision("cpu" if options.inline else options.device)
-        if here.name != auto_precision:
-            raise RunError(
-                contradiction(runs, remembered_precision(runs) or chosen._replace(device="another device"), here)
-            )
-        chosen = here
-    remember_precision(runs, chosen)
-    return replace(options, auto_precision=auto_precision)
-
-
-def check_precisions(backend: Backend, trials: Sequence[Trial], options: RunOptions, say: Callable[[str], None]) -> None:
-    """Say which precisions of some trials are slower here than float32, and whether such devices were never tried.
-
-    Args:
-        backend: Where they run.
-        trials: Some of those to train.
-        options: How to run; the devices of a Ray cluster are not known.
-        say: Receives a line for each.
-
-    Raises:
-        RunError: A device lacks the precision of a trial.
-    """
-    from ablate.train.precision import check_precision, devices_of, untried
-
-    if options.on != "local":
-        return
-    if line := untried(backend.slots[0].device):
-        say(line)
-    for name in dict.fromkeys(trial.recipe.precision for trial in trials):
-        if name != "float32":
-            for line in check_precision(name, devices_of(backend.slots[0].device)):
-                say(line)
 
 
 def fit_to_memory(

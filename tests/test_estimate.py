@@ -18,6 +18,7 @@ from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import cost_lines, plan_text
 from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost
+from ablate.processes.devices import cpu_model as real_cpu_model
 from ablate.records.epochs import append_epoch, write_epochs
 from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.records.timings import Milliseconds, Probe, probe_path, read_probes, write_probe
@@ -25,7 +26,6 @@ from ablate.report.provenance import estimated_against_actual, foreseen_lines
 from ablate.report.summary import summarize
 from ablate.schedule import slots
 from ablate.study.study import Trial, Variant
-from ablate.train.devices import cpu_model as real_cpu_model
 from ablate.train.estimates import workload_of
 
 STUDY = """\

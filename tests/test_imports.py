@@ -17,6 +17,7 @@ LEVELS = [
     {"tracking"},
     {"train"},
     {"report", "schedule"},
+    {"precision"},
     {"launch", "estimate", "running"},
     {"search"},
     {"verify", "experiment_trial"},

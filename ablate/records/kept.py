@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
-from ablate.errors import RecordError
+from ablate.errors import RecordError, printable
 from ablate.files import ID, is_real_directory, read_file, real_directory, remove, write_atomically
 from ablate.records.adopted import ADOPTED, read_adopted
 from ablate.records.choices import FOLDER as CHOICES
@@ -24,7 +24,7 @@ from ablate.records.choices import Choice, choice_bytes, read_choice
 from ablate.records.images import NAME as IMAGES
 from ablate.records.images import copies_bytes, remembered_copies
 from ablate.records.precision import NAME as PRECISION
-from ablate.records.precision import remembered_precision
+from ablate.records.precision import ChosenPrecision, remembered_precision
 from ablate.records.records import own_record
 from ablate.records.timings import probe_bytes, probe_path, probes_beside
 
@@ -63,6 +63,7 @@ def keep_records(
     most: int | None = MOST,
     names: re.Pattern[str] = NAMES,
     begun: Iterable[str] = (),
+    precision: str = "",
 ) -> Kept:
     """Copy the records of some trials into a directory that has no others, and say what it has then.
 
@@ -78,6 +79,7 @@ def keep_records(
         most: If the records have more bytes, nothing is written; None: no limit.
         names: Of the files of a trial that are copied: NAMES, or WITH_LOGITS.
         begun: The ids of trials that are copied too if they are not finished, such as those that a search has pruned.
+        precision: What `precision: auto` has become in the trials; "" if their study does not have it.
 
     Raises:
         RecordError: A record is damaged, or something else is in the place of a directory.
@@ -98,7 +100,7 @@ def keep_records(
         remove(path)
     for one in copied:
         _copy(runs / one, into / one, names)
-    for name, data in {**_beside(runs, ids, choices), **(files or {})}.items():
+    for name, data in {**_beside(runs, ids, choices, precision), **(files or {})}.items():
         if not (into / name).is_file() or read_file(into / name) != data:
             real_directory((into / name).parent).mkdir(parents=True, exist_ok=True)
             write_atomically(into / name, data)
@@ -143,7 +145,7 @@ def _copy(source: Path, target: Path, names: re.Pattern[str]) -> None:
     remove(old)
 
 
-def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[str, bytes]:
+def _beside(runs: Path, ids: Sequence[str], choices: Iterable[Choice], precision: str) -> dict[str, bytes]:
     """The files beside the records: adopted.json, images.json without paths, precision.json, each choice and probe."""
     found: dict[str, bytes] = {}
     wanted = set(ids)
@@ -151,10 +153,20 @@ def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[s
         found[ADOPTED] = orjson.dumps(adopted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     if copies := [replace(copy, root=None) for copy in remembered_copies(runs)]:
         found[IMAGES] = copies_bytes(copies)
-    if precision := remembered_precision(runs):
-        found[PRECISION] = precision.as_bytes()
+    if precision:
+        found[PRECISION] = _chosen_precision(runs, ids[0], precision).as_bytes()
     found |= {str(probe_path(Path(), probe)): probe_bytes(probe) for probe in probes_beside(runs, wanted)}
     return found | {f"{CHOICES}/{choice.tuning}.json": choice_bytes(choice) for choice in choices}
+
+
+def _chosen_precision(runs: Path, trial: str, name: str) -> ChosenPrecision:
+    """What precision.json says of a precision; where it is not there, with the device of a trial's record."""
+    known = remembered_precision(runs)
+    if known and known.name == name:
+        return known
+    record = own_record(runs, trial)
+    device = record and record.result["provenance"].get("device")
+    return ChosenPrecision(name, printable(device) if isinstance(device, str) else "another device")
 
 
 def _removed(runs: Path, path: Path) -> bool:

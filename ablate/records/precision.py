@@ -27,7 +27,7 @@ class ChosenPrecision(NamedTuple):
 
     Args:
         name: Of the precision.
-        device: That it was chosen for, in words.
+        device: That it was chosen for, or its records were made on, in words.
     """
 
     name: str
@@ -91,5 +91,5 @@ def contradiction(runs: Path, known: ChosenPrecision, other: ChosenPrecision) ->
     """
     return (
         f"recipe.precision: auto is {known.name} in {runs}, for {known.device}; for {other.device} it is {other.name}; "
-        f"run with -s recipe.precision={known.name}, or use another directory"
+        f"use another directory, or run with -s recipe.precision={known.name}"
     )

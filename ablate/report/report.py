@@ -214,7 +214,8 @@ class Report(ABC):
             return None
         tuned = getattr(self.analysis, "tuned", None)
         tunings = [choice.tuning for choice in tuned.choices if choice] if tuned else []
-        more = self.kept_files(), most, names, self.begun_trials
+        auto = getattr(self.analysis.study, "auto_precision", "")
+        more = self.kept_files(), most, names, self.begun_trials, auto
         return keep_records(self.analysis.runs, into, trials["id"], tunings, *more)
 
 

@@ -10,16 +10,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from ablate.errors import RunError
+from ablate.processes.devices import nvidia_driver
 from ablate.processes.limits import count_cores
 
 # On Linux every GPU needs one of these device files: NVIDIA's, AMD's, WSL's, Jetson's.
 DEVICE_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost*")
 NVIDIA = ("/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*")  # one of these is there if an NVIDIA GPU is
-DRIVER = Path("/proc/driver/nvidia/version")
 INSTALL = "update the driver, or install a torch that is made for it (pytorch.org)"
 
 
@@ -188,11 +187,7 @@ def _why_unusable() -> str:
     """Why torch can use none of the GPUs that are there, with the versions of the driver and of CUDA, and a remedy."""
     import torch
 
-    try:
-        driver = re.search(r"\b\d{3,}\.\d[\d.]*", DRIVER.read_text())
-    except OSError:
-        driver = None
-    there = f"an NVIDIA GPU is in this machine (driver {driver.group() if driver else 'of unknown version'})"
+    there = f"an NVIDIA GPU is in this machine (driver {nvidia_driver() or 'of unknown version'})"
     if not (torch.version.cuda or torch.version.hip):
         return f"{there}, but torch {torch.__version__} is built without CUDA; install a torch with CUDA (pytorch.org)"
     made_for = f"torch {torch.__version__} for CUDA {torch.version.cuda}"

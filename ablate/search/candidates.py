@@ -25,13 +25,13 @@ from ablate.launch import (
     WORK,
     RunOptions,
     check_digests,
-    check_precisions,
     fit_to_memory,
     make_program_task,
     make_task,
     prepare,
     teller,
 )
+from ablate.precision import check_precisions
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
 from ablate.records.timings import find_probe, read_probes
@@ -392,7 +392,8 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     def fit(
         self, backend: Backend, trials: tuple[Trial, ...], left: int, options: RunOptions, say: Callable[[str], None]
     ) -> None:
-        check_precisions(backend, trials, options, say)
+        if options.on == "local":
+            check_precisions(backend.slots[0].device, [trial.recipe.precision for trial in trials], say)
         fit_to_memory(backend, trials, left, options, say)
 
     def prepare(self, trials: tuple[Trial, ...], console: Console, quiet: bool) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
-from ablate.launch import RunOptions, following, settle_precision
+from ablate.launch import RunOptions, following
+from ablate.precision import precision_remarks, settle_precision
 from ablate.records.images import remember_copies
 from ablate.records.searches import KeptSearch, read_search, search_name
 from ablate.report.candidate import Candidate
@@ -175,7 +176,8 @@ class SearchExperiment:
 
         if isinstance(self.study, Study):
             remember_copies(self.runs, self.study.copies)
-            options = settle_precision(self.study.auto_precision, self.runs, options or RunOptions())
+            options = replace(options or RunOptions(), auto_precision=self.study.auto_precision)
+            settle_precision(self.study.auto_precision, self.runs, options.on, options.usual_device)
         console = console or RichConsole(stderr=True)
         with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
             return run_search(self.kind, self.runs, self.url, followed, console)
@@ -183,8 +185,8 @@ class SearchExperiment:
     def earlier(self) -> list[str]:
         """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""
         told = [copy.remark for copy in self.study.copies] if isinstance(self.study, Study) else []
-        if isinstance(self.study, Study) and self.study.auto_precision:
-            told.append(f"recipe.precision: auto is {self.study.auto_precision}")
+        if isinstance(self.study, Study):
+            told += precision_remarks(self.study.auto_precision, self.runs, self.begun)
         return told + self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
 
     def analysis(self) -> SearchAnalysis:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ from pydantic import ConfigDict, Field
 
 from ablate.errors import StudyError, allowed, describe
 from ablate.files import open_regular
+from ablate.kinds.precisions import CHOSEN
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.frozen import Frozen
 from ablate.study.program import ProgramStudy
-from ablate.study.study import Study
+from ablate.study.study import Search, Study
 from ablate.study.validation import validate
 
 Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, outermost first
@@ -174,8 +176,13 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
     if not file.finished:
         raise StudyError(f"{file.search} is unfinished after {_candidates(file)} ({path}); {first}")
     if study:
-        present = load(study[0], scale=study[1], within=within).search
-        if present is None or file.digest not in (present.digest, present.former_digest):
+        there = load(study[0], scale=study[1], within=within)
+        present = there.search
+        automatic = isinstance(there, Study) and there.auto_precision  # the file may have been made on another device
+        if automatic and file.digest not in _digests(present):
+            others = (load(study[0], scale=study[1], within=within, precision=partial(str, name)) for name in CHOSEN)
+            present = next((one.search for one in others if file.digest in _digests(one.search)), present)
+        if present is None or file.digest not in _digests(present):
             raise StudyError(f"{file.search} has changed since {path} was written; {first}")
         if present.sampler != "grid" and file.candidates < present.trials:
             raise StudyError(f"{file.search} is unfinished after {file.candidates} of {present.trials} candidates; {first}")
@@ -184,6 +191,11 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
     if file.best is None or file.value is None:
         raise StudyError(f"{file.search} has no completed candidate ({path}); write a value instead")
     return _Choice(path, shown, file, file.best)
+
+
+def _digests(search: Search | None) -> tuple[str, ...]:
+    """What a best.yaml may call a search; none for no search."""
+    return (search.digest, search.former_digest) if search else ()
 
 
 def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | None:

@@ -115,6 +115,14 @@ class Document:
         self.positions = {k: v for k, v in self.positions.items() if k[: len(path)] != path}
         self.positions[path] = OVERRIDE
 
+    def overridden(self, path: KeyPath) -> Any:
+        """The value that an override has set at a path; None if none has.
+
+        Args:
+            path: Keys from the root.
+        """
+        return _at(self.value, path) if self.positions.get(path) == OVERRIDE else None
+
     def overlay(self, path: KeyPath, merged: tuple[str, ...]) -> None:
         """Replace values of the document by those of the mapping at a path. The value null removes a key.
 

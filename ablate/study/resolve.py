@@ -12,7 +12,7 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import NotationError, StudyError, allowed, describe, printable
 from ablate.files import expand
-from ablate.kinds.precisions import AUTO
+from ablate.kinds.precisions import AUTO, PRECISIONS
 from ablate.kinds.recipes import RECIPES
 from ablate.own_code import OwnCode
 from ablate.registry import Entry, Registry
@@ -78,7 +78,9 @@ def _recipe(document: Document, path: KeyPath, fields: dict[str, Any], folder: P
     found = read_recipe_code(document, path, fields, folder)
     plain = {key: each.written if isinstance(each, Part) else _as_json(each) for key, each in found.items()}
     values = validate(document, recipe_model(), path, plain).values
-    if values["precision"] == AUTO:
+    if values["precision"] == AUTO and (stated := document.overridden(("recipe", "precision"))) in PRECISIONS:
+        values["precision"] = stated
+    elif values["precision"] == AUTO:
         if document.choose_precision is None:
             where = "valid in the recipe of a study alone, as it becomes what the device has"
             document.fail((*path, "precision"), f"recipe.precision: auto is {where}; name a precision")

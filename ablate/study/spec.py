@@ -46,19 +46,27 @@ PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", 
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
-def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()) -> Study:
+def load_study(
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    scale: str = "",
+    *,
+    precision: Callable[[], str] | None = None,
+    within: Within = (),
+) -> Study:
     """The study of networks in a file, completely checked.
 
     Args:
         path: The YAML file.
         overrides: Values that replace those of the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales; "" for the study without a scale.
+        precision: As in load_any_study().
         within: The studies that are being loaded and take a value from this one.
 
     Raises:
         StudyError: The study is not valid, or is of a training program; the message names the place.
     """
-    found = load_any_study(path, overrides, scale, within=within)
+    found = load_any_study(path, overrides, scale, precision=precision, within=within)
     if isinstance(found, ProgramStudy):
         raise StudyError(f"{path}: a study with 'program'; allowed: a study with 'data' and 'recipe'")
     return found

@@ -27,11 +27,11 @@ from ablate.errors import RunError, describe, printable
 from ablate.files import read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
+from ablate.processes.devices import cpu_model, gpu_models
 from ablate.processes.parent import SIGNALS
 from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
 from ablate.records.records import FILES, hold_attempt, trial_directory, utc_now, write_result
 from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
-from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.revision import revision
 
 POLL_SECONDS = 0.1  # between looks at the file of metrics, the clock and the wish to stop

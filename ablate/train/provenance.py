@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import ablate
-from ablate.train.devices import cpu_model, nvidia_driver
+from ablate.processes.devices import cpu_model, nvidia_driver
 from ablate.train.revision import revision as _revision
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ablate.errors import RunError
+from ablate.processes import devices
 from ablate.processes.limits import count_cores, memory_limit
 from ablate.schedule import slots
 from ablate.schedule.slots import Gpu, find_slots, has_kernels
@@ -173,7 +174,7 @@ def test_a_gpu_that_torch_cannot_use_is_said(
     see_gpus(monkeypatch)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.cuda, "init", too_old)
-    monkeypatch.setattr(slots, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "version")
     if version:
         (tmp_path / "version").write_text(f"NVRM version: NVIDIA UNIX x86_64 {version} 2021\nGCC version:  gcc 12.2.0\n")
     said: list[str] = []

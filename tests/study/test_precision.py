@@ -9,16 +9,13 @@ import pytest
 from ablate.api import Experiment, load_experiment
 from ablate.errors import AblateError, RunError, StudyError
 from ablate.kinds.precisions import PRECISIONS
-from ablate.launch import RunOptions, check_precisions, settle_precision
-from ablate.nets.notation import parse_architecture
+from ablate.launch import RunOptions
+from ablate.precision import check_precisions, settle_precision
+from ablate.processes import devices as device_names
 from ablate.records.merge import merge_runs
 from ablate.records.precision import NAME, ChosenPrecision, remember_precision, remembered_precision
-from ablate.schedule.backends import Backend
-from ablate.schedule.slots import Slot
+from ablate.records.records import trial_directory
 from ablate.study.recipe import Recipe
-from ablate.study.spec import load_study
-from ablate.study.study import Trial
-from ablate.train import devices as device_names
 from ablate.train import precision
 from ablate.train.precision import check_precision, choose_precision
 
@@ -74,7 +71,7 @@ def ids(experiment: Experiment) -> list[str]:
 
 def test_it_is_the_precision_that_the_device_has(tmp_path: Path, devices: dict[str, frozenset[str]]) -> None:
     assert ids(load(tmp_path)) == ids(load(tmp_path, "bfloat16"))
-    assert "recipe.precision: auto is bfloat16" in load(tmp_path).remarks()
+    assert "recipe.precision: auto is bfloat16, the fastest on this machine" in load(tmp_path).remarks()
     devices["cpu"] = frozenset({"avx2"})
     assert ids(load(tmp_path)) == ids(load(tmp_path, "float32")) != ids(load(tmp_path, "bfloat16"))
     assert [choose_precision([gpu]).name for gpu in GPUS] == ["bfloat16", "float16", "float32"]
@@ -87,19 +84,22 @@ def test_a_run_remembers_it_and_another_device_is_refused(tmp_path: Path, device
     assert remembered_precision(tmp_path / "runs") == ChosenPrecision("bfloat16", "a processor")
     devices["cpu"] = frozenset()
     assert ids(load(tmp_path)) == ids(first)  # which can be read anywhere, but not continued
+    record = trial_directory(tmp_path / "runs", ids(first)[0])
+    record.rename(tmp_path / "aside")
     with pytest.raises(RunError) as error:
         load(tmp_path).run(RunOptions("cpu", inline=True, quiet=True))
     assert str(error.value) == (
         f"recipe.precision: auto is bfloat16 in {tmp_path / 'runs'}, for a processor; for a processor it is float32; "
-        "run with -s recipe.precision=bfloat16, or use another directory"
+        "use another directory, or run with -s recipe.precision=bfloat16"
     )
+    (tmp_path / "aside").rename(record)
     merge_runs([tmp_path / "runs"], tmp_path / "merged")
     assert ids(load(tmp_path, runs="merged")) == ids(first)
     (tmp_path / "other" / "probes").mkdir(parents=True)
     remember_precision(tmp_path / "other", ChosenPrecision("float16", "GPU 1"))
     assert "float16" in merge_runs([tmp_path / "runs", tmp_path / "other"], tmp_path / "both").conflicts[0]
     with pytest.raises(AblateError, match="auto is float16"):  # two runs that began at once
-        settle_precision("float32", tmp_path / "other", RunOptions("cpu", inline=True))
+        settle_precision("float32", tmp_path / "other", "local", "cpu")
 
 
 def test_gpus_that_differ_are_refused(devices: dict[str, frozenset[str]]) -> None:
@@ -127,14 +127,8 @@ def test_a_device_that_is_slower_is_named_and_one_without_is_refused(devices: di
 def test_a_run_says_it(tmp_path: Path, devices: dict[str, frozenset[str]]) -> None:
     devices["cpu"] = frozenset()
     told: list[str] = []
-    backend = Backend([Slot("core 0", "cpu")], lambda work, stop: pytest.fail("nothing is run"))
-    study = load_study(tmp_path / "study.yaml") if load(tmp_path, "bfloat16") else None
-    assert study is not None
-    trial = Trial(parse_architecture("WRN-10-0.25"), study.recipe, study.data, 0)
-    check_precisions(backend, [trial, trial.at_seed(1)], RunOptions(), told.append)
+    check_precisions("cpu", ["bfloat16", "float32", "bfloat16"], told.append)
     assert len(told) == 1 and told[0].endswith("is slower with bfloat16 than with float32")
-    check_precisions(backend, [trial], RunOptions(on="ray"), told.append)
-    assert len(told) == 1
 
 
 def test_it_is_no_value_of_an_axis(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Trials keep their ids: trial_ids.json holds those of every shipped study and of many changes of one trial.
 
 They were written by an earlier version. An id that changes would make every record of that trial unfindable.
-The four of searches are newer: their objective is the mean now.
+The four of searches are newer: their objective is the mean now. Where a study says `precision: auto` they are of bfloat16.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def test_of_a_shipped_study(name: str) -> None:
     stem, _, scale = name.partition(":")
     recorded = scale and stem not in ("efficiency", "scaling")  # the small scales were trained on such images
     copies = [Copy("cifar10", "JPEG copy", None)] if recorded else []
-    study = load_any_study(STUDIES / f"{stem}.yaml", scale=scale, remembered=copies)
+    study = load_any_study(STUDIES / f"{stem}.yaml", scale=scale, remembered=copies, precision=lambda: "bfloat16")
     assert isinstance(study, Study)
     if study.search:
         ids = [study.search.digest]

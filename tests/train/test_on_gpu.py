@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from ablate.errors import RunError
+from ablate.processes import devices
 from ablate.study.recipe import Recipe
-from ablate.train import batches, devices, precision, setup, side_by_side
+from ablate.train import batches, precision, setup, side_by_side
 from ablate.train.arithmetic import refusals_explained, set_as
 from ablate.train.batches import TestBatches, resident_batch
 from ablate.train.optimization import restore

@@ -9,11 +9,11 @@ import torch
 
 from ablate.api import load_study
 from ablate.estimate import make_probe, probe_text
+from ablate.processes.devices import cpu_model, gpu_models
 from ablate.records.timings import read_probes, write_probe
 from ablate.study.costs import training_memory
 from ablate.study.study import Variant
 from ablate.train import probe as module
-from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.estimates import images_of, images_trained, workload_of
 from ablate.train.job import ProbeJob
 from ablate.train.probe import images_at_once, probe
@@ -121,7 +121,7 @@ def test_the_processor_has_the_name_that_records_give_it() -> None:
 
 
 def test_names_of_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ablate.train import devices
+    from ablate.processes import devices
 
     monkeypatch.setattr(devices, "NVIDIA", tmp_path)
     monkeypatch.setattr(devices, "CPUINFO", tmp_path / "cpuinfo")
