@@ -10,22 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ablate.errors import DataError, RecordError, RunError, allowed, printable
+from ablate.errors import RecordError, RunError, allowed, printable
+from ablate.memory import fit_to_memory, probed_memory
 from ablate.precision import check_precisions
-from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
-from ablate.records.timings import read_probes
 from ablate.report.measured import unmeasured
 from ablate.report.numbers import counted
 from ablate.report.rounds import Rounds, round_lines
 from ablate.schedule.shards import assign_shards
-from ablate.study.costs import memory_need, training_cost, trial_counts
-from ablate.study.data import Data
+from ablate.study.costs import training_cost
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Trial
-from ablate.train.estimates import workload_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +42,6 @@ STOPPING = "stopping after the running epochs, which are kept"
 PROGRAM_STOPPING = "stopping: the programs are asked to end by SIGTERM"
 WAIT_SECONDS = 0.5
 AnyTrial = TypeVar("AnyTrial", Trial, ProgramTrial)
-ImageSet = tuple[Any, ...]  # the identity of images
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
 
@@ -155,12 +151,14 @@ def run_trials(
     Raises:
         AblateError: The run cannot start.
     """
+    from ablate.train.image_checks import check_digests, image_set, prepare_images
+
     with _summed_up(trials, training_cost, labels, runs, options, console) as (missing, recorded, summary):
         for recipe in dict.fromkeys(trial.recipe for trial in missing):
             if absent := recipe.kinds[0].missing:
                 raise RunError(absent)
         with handling(dict.fromkeys(PREEMPTING, preempted)):
-            digests, pixels = prepare(missing, location, console, options.quiet)
+            digests, pixels = prepare_images(missing, location, teller(console, options.quiet))
             check_digests([(trial.data, record) for trial, record in recorded], digests, pixels, location)
             run = _RunInProgress(labels, runs, options, console, summary, decision)
             for gpus, group in _by_gpus(missing):
@@ -168,21 +166,24 @@ def run_trials(
                     with open_backend(runs, options, say := teller(console), gpus) as backend:
                         if options.on == "local":
                             check_precisions(backend.slots[0].device, [trial.recipe.precision for trial in group], say)
-                        fit_to_memory(backend, group, len(group), options, say)
+                            fit_to_memory(backend, group, len(group), options.slots, say)
                         device = backend.slots[0].device
-                        known = [digests[_image_set(trial.data)] for trial in group]
-                        memory = _probed_memory(group, runs, backend) if device == "cuda" else {}
-                        run.train(
-                            [
-                                make_task(
-                                    *(trial, labels[trial.id], runs, location, device, options, folders, digest),
-                                    memory=memory.get(trial.id),
-                                )
-                                for trial, digest in zip(group, known)
-                            ],
-                            backend,
-                            one_by_one=gpus > 1,
-                        )
+                        memory = probed_memory(group, runs, backend) if device == "cuda" else {}
+                        tasks = [
+                            make_task(
+                                trial,
+                                labels[trial.id],
+                                runs,
+                                location,
+                                device,
+                                options,
+                                folders,
+                                digest=digests[image_set(trial.data)],
+                                memory=memory.get(trial.id),
+                            )
+                            for trial in group
+                        ]
+                        run.train(tasks, backend, one_by_one=gpus > 1)
             if not summary.exit_code:
                 _measure_again(recorded, labels, runs, location, options, folders, teller(console), summary)
     return summary
@@ -348,52 +349,6 @@ def _summed_up(
     summary.seconds = time.monotonic() - begun
 
 
-def fit_to_memory(
-    backend: Backend, trials: Sequence[Trial], most: int, options: RunOptions, say: Callable[[str], None]
-) -> None:
-    """Leave only as many slots on this machine's CPU as its memory has room for; other backends stay as they are.
-
-    Args:
-        backend: Its slots are changed.
-        trials: Some of those to train.
-        most: How many trials there are to train.
-        options: If they name the number of slots, it is not changed.
-        say: Receives a line if slots are left out.
-
-    Raises:
-        RunError: The memory does not suffice for one slot, or for as many as the options name.
-    """
-    if options.inline or options.on != "local" or backend.slots[0].device != "cpu" or not most:
-        return
-    need = memory_need((trial_counts(trial), trial.recipe, trial.data) for trial in trials)
-    need = need._replace(slot=need.slot * trials[0].recipe.gpus)
-    slots, whole = min(len(backend.slots), most), memory_limit()
-    if need.total(slots) <= whole:
-        return
-    fit = max(0, whole - need.images) // need.slot
-    told = (
-        f"{slots} trials at the same time need about {need.total(slots) / 1e9:,.1f} GB of memory, "
-        f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; this machine has {whole / 1e9:,.1f} GB"
-    )
-    if options.slots is not None or not fit:
-        raise RunError(f"{told}; " + (f"use `slots` {fit}" if fit else "a smaller recipe.batch_size needs less"))
-    say(f"{told}; so {fit} run at the same time")
-    del backend.slots[fit:]
-
-
-def _probed_memory(trials: Sequence[Trial], runs: Path, backend: Backend) -> dict[str, int]:
-    """The bytes that a training of each trial was measured to take on a GPU, by the trial's id.
-
-    A probe on a GPU of the backend counts more than one on another GPU. A trial that was not probed is left out.
-    """
-    models = {slot.model for slot in backend.slots}
-    probes = [probe for probe in read_probes(runs) if probe.kind == "cuda" and probe.peak_memory_bytes]
-    probes.sort(key=lambda probe: (probe.device in models, probe.date))
-    peaks = {probe.workload: probe.peak_memory_bytes for probe in probes}
-    found = {trial.id: peaks.get(workload_of(trial)) for trial in trials} if peaks else {}
-    return {trial_id: peak for trial_id, peak in found.items() if peak}
-
-
 def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
     """The trials by the number of GPUs that each takes, most first: if there are too few GPUs, no trial is begun."""
     groups: dict[int, list[Trial]] = {}
@@ -552,9 +507,16 @@ def open_backend(
     """
     from ablate.schedule import backends
 
-    on = "inline" if options.inline else options.on
-    about = (options.device, options.slots, options.slots_per_gpu, gpus, options.hung_seconds)
-    return backends.open_backend(on, runs, *about, (lambda line: None) if options.quiet else announce)
+    return backends.open_backend(
+        "inline" if options.inline else options.on,
+        runs,
+        options.device,
+        options.slots,
+        options.slots_per_gpu,
+        gpus,
+        patience=options.hung_seconds,
+        announce=(lambda line: None) if options.quiet else announce,
+    )
 
 
 def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
@@ -600,8 +562,18 @@ def make_task(
     from ablate.schedule.tasks import Task
     from ablate.train.job import Job
 
-    every = options.checkpoint_epochs, options.checkpoint_seconds
-    job = Job(trial, runs, location, device, *every, folders, digest, memory=memory, auto_precision=options.auto_precision)
+    job = Job(
+        trial,
+        runs,
+        location,
+        device,
+        options.checkpoint_epochs,
+        options.checkpoint_seconds,
+        folders,
+        digest,
+        memory=memory,
+        auto_precision=options.auto_precision,
+    )
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 
@@ -621,91 +593,6 @@ def make_program_task(study: ProgramStudy, trial: ProgramTrial, label: str, runs
     names = tuple(one.name for one in study.measures)
     job = ProgramJob(trial, runs.absolute(), study.folder.absolute(), names, study.decision.measure, device)
     return Task(trial.id, label, job, 1.0, trial_directory(runs, trial.id) / "log.txt")
-
-
-def prepare(
-    trials: Sequence[Trial], location: Location, console: Console, quiet: bool
-) -> tuple[dict[ImageSet, str], dict[ImageSet, str]]:
-    """Load all images that the trials need, decode and check them before any worker starts.
-
-    Args:
-        trials: To train.
-        location: Where the images are.
-        console: Shows messages about downloads and decoding.
-        quiet: Whether to show nothing.
-
-    Returns:
-        The digests of the images' files, and of their decoded values; images that are streamed have no such value.
-
-    Raises:
-        DataError: Images are missing, damaged or not as the study declares, or are fewer than a batch that is dropped.
-    """
-    from ablate.train.images import ImageLoader
-
-    loader = ImageLoader(teller(console, quiet), again=True)
-    digests: dict[ImageSet, str] = {}
-    pixels: dict[ImageSet, str] = {}
-    for data in dict.fromkeys(trial.data for trial in trials):
-        images, digests[_image_set(data)] = loader.load(data, location)
-        if digest := loader.facts.get("pixel_digest"):
-            pixels[_image_set(data)] = digest
-        size = len(images.train_labels)
-        for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
-            if recipe.last_batch == "drop" and size < recipe.batch_size:
-                raise DataError(f"recipe.batch_size: {recipe.batch_size} of {size} images leaves no batch")
-    return digests, pixels
-
-
-def _image_set(data: Data) -> ImageSet:
-    part, streamed = data.held_out, data.streamed
-    parts = (part is not None and not part.test, (part and part.folder) or "")
-    return (data.name, data.title, data.root, parts, data.image_size, data.on_damaged, streamed, data.read_options)
-
-
-def check_digests(
-    recorded: Sequence[tuple[Data, Record]],
-    digests: Mapping[ImageSet, str],
-    pixels: Mapping[ImageSet, str],
-    location: Location,
-) -> None:
-    """Check that the images are those that the study's records were made with.
-
-    Args:
-        recorded: The data and the record of each recorded trial.
-        digests: Of the images that are loaded; the digests of others are looked up without loading them.
-        pixels: Digests of the decoded values of the images that are loaded.
-        location: Where the images are.
-
-    Raises:
-        RecordError: A record was made with other images.
-    """
-    from ablate.data.cache import known_digest
-
-    known: dict[ImageSet, str | None] = {**digests}
-    for data, record in recorded:
-        image_set, other = _image_set(data), record.result.get("data_digest")
-        if image_set not in known:
-            training_only, part = image_set[3]
-            known[image_set] = known_digest(
-                data.name,
-                location.of(data.root),
-                training_only,
-                data.read_options,
-                data.stream,
-                data.image_size,
-                part,
-            )
-        if known[image_set] and other != known[image_set]:
-            raise RecordError(
-                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[image_set]}; "
-                "restore the images, give the new ones another data.title, or use another runs directory"
-            )
-        before = record.result.get("pixel_digest")  # records of earlier versions have none
-        if before and pixels.get(image_set, before) != before:
-            raise RecordError(
-                f"{record.directory}: its images were decoded to other values ({before}) than here ({pixels[image_set]}); "
-                "decode them with the version of Pillow that was used then, or use another runs directory"
-            )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ LEVELS = [
     {"tracking"},
     {"train"},
     {"report", "schedule"},
-    {"precision"},
+    {"precision", "memory"},
     {"launch", "estimate", "running"},
     {"search"},
     {"verify", "experiment_trial"},

@@ -13,7 +13,7 @@ from original_formats import write_imagenet, write_svhn
 from PIL import Image
 from rich.console import Console
 
-from ablate import launch
+from ablate import launch, memory
 from ablate.api import load_study
 from ablate.data.location import Location
 from ablate.errors import DataError, RecordError, RunError
@@ -136,20 +136,20 @@ def test_a_root_that_is_asked_for_counts_more_than_a_studys(images: Path) -> Non
 def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trials, said = load_study(tiny).trials(), list[str]()
 
-    def slots(asked: int, options: RunOptions, most: int = 64) -> int:
-        backend = Backend([Slot("core", "cpu")] * asked, lambda work, stop: None)  # type: ignore[arg-type, return-value]
-        launch.fit_to_memory(backend, trials, most, options, said.append)
+    def slots(there: int, asked: int | None = None, most: int = 64) -> int:
+        backend = Backend([Slot("core", "cpu")] * there, lambda work, stop: None)  # type: ignore[arg-type, return-value]
+        memory.fit_to_memory(backend, trials, most, asked, said.append)
         return len(backend.slots)
 
-    monkeypatch.setattr(launch, "memory_limit", lambda: 2 << 30)
-    assert (slots(2, RunOptions(slots=2)), slots(64, RunOptions(), most=2), slots(64, RunOptions(on="ray"))) == (2, 64, 64)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 2 << 30)
+    assert (slots(2, 2), slots(64, most=2)) == (2, 64)
     told = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; this machine has 2\.1 GB; "
     with pytest.raises(RunError, match=told + "use `slots` 4"):
-        slots(64, RunOptions(slots=64))
-    assert not said and slots(64, RunOptions()) == 4 and re.fullmatch(told + "so 4 run at the same time", said[0])
-    monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
+        slots(64, 64)
+    assert not said and slots(64) == 4 and re.fullmatch(told + "so 4 run at the same time", said[0])
+    monkeypatch.setattr(memory, "memory_limit", lambda: 1 << 28)
     with pytest.raises(RunError, match=r"a smaller recipe\.batch_size needs less"):
-        slots(1, RunOptions())
+        slots(1)
 
 
 def test_what_a_probe_measured_is_what_a_training_is_packed_by(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_a_probe_measured_is_what_a_training_is_packed_by(tmp_path: Path) -
     probe(trials[1], "GPU B", 300, "2026-01-01")
     probe(trials[2], "CPU", None, "2026-01-03")
     backend = Backend([Slot("gpu 0", "cuda", model="GPU A")], lambda work, stop: None)  # type: ignore[arg-type, return-value]
-    found = launch._probed_memory(trials, tmp_path, backend)
+    found = memory.probed_memory(trials, tmp_path, backend)
     assert found == {trials[0].id: 100, trials[1].id: 300}
     place = Location(tmp_path, tmp_path)
     task = launch.make_task(trials[0], "", tmp_path, place, "cuda", RunOptions(), (), memory=found[trials[0].id])

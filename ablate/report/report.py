@@ -214,9 +214,17 @@ class Report(ABC):
             return None
         tuned = getattr(self.analysis, "tuned", None)
         tunings = [choice.tuning for choice in tuned.choices if choice] if tuned else []
-        auto = getattr(self.analysis.study, "auto_precision", "")
-        more = self.kept_files(), most, names, self.begun_trials, auto
-        return keep_records(self.analysis.runs, into, trials["id"], tunings, *more)
+        return keep_records(
+            self.analysis.runs,
+            into,
+            trials["id"],
+            tunings,
+            self.kept_files(),
+            most,
+            names,
+            begun=self.begun_trials,
+            precision=getattr(self.analysis.study, "auto_precision", ""),
+        )
 
 
 class Written(NamedTuple):

@@ -24,13 +24,11 @@ from ablate.launch import (
     STOPPING,
     WORK,
     RunOptions,
-    check_digests,
-    fit_to_memory,
     make_program_task,
     make_task,
-    prepare,
     teller,
 )
+from ablate.memory import fit_to_memory
 from ablate.precision import check_precisions
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
@@ -394,14 +392,18 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     ) -> None:
         if options.on == "local":
             check_precisions(backend.slots[0].device, [trial.recipe.precision for trial in trials], say)
-        fit_to_memory(backend, trials, left, options, say)
+            fit_to_memory(backend, trials, left, options.slots, say)
 
     def prepare(self, trials: tuple[Trial, ...], console: Console, quiet: bool) -> None:
+        from ablate.train.image_checks import prepare_images
+
         # Such a preprocessing is computed from the training images, so it differs between the folds.
         held_out = trials if PREPROCESSING[self.study.data.preprocess].prepare else trials[:1]
-        self.digests, self.pixels = prepare(held_out, self.location, console, quiet)
+        self.digests, self.pixels = prepare_images(held_out, self.location, teller(console, quiet))
 
     def check(self, trial: Trial, record: Record) -> None:
+        from ablate.train.image_checks import check_digests
+
         check_digests([(trial.data, record)], self.digests, self.pixels, self.location)
 
     def task(self, trial: Trial, label: str, runs: Path, device: str, options: RunOptions) -> Task:
