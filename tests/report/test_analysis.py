@@ -130,7 +130,7 @@ def test_json_has_the_verdicts_numbers(found: StudyAnalysis) -> None:
 
 
 def test_the_images_are_a_sample_too(found: StudyAnalysis) -> None:
-    assert "SE of the images: the 500 test images are a sample too" in found.sampling
+    assert "SE of the images: the standard error of the median from the sample of 500 test images" in found.sampling
 
 
 BOTH = f"""\
