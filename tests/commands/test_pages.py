@@ -215,6 +215,7 @@ def write_tables(folder: Path) -> None:
         parquet.write_table(table, folder / f"{part}.parquet")
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("page", list(dict.fromkeys(b.page for b in BLOCKS if b.kind == "python")), ids=lambda p: p.name)
 def test_python_of_a_page_works(page: Path, folder: Path, ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
@@ -225,6 +226,7 @@ def test_python_of_a_page_works(page: Path, folder: Path, ablate: Command, monke
             exec(block.text, names)
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize(
     "page", [page for page, lines in COMMANDS.items() if any(map(is_run, lines))], ids=lambda p: p.name
 )
