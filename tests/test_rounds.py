@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import shutil
 import subprocess
@@ -20,8 +21,10 @@ from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary
 from ablate.program_experiment import ProgramExperiment
+from ablate.report.numbers import format_of
+from ablate.report.outcome import Outcome
 from ablate.report.rounds import Rounds, too_few_seeds
-from ablate.report.rounds_table import _saved
+from ablate.report.rounds_table import _saved, _sentence
 from ablate.report.writers.plain import document_text
 from ablate.statistics.sequential import Rule, follow
 from ablate.study.spec import load_any_study
@@ -187,6 +190,12 @@ def test_what_is_wrong_with_the_rule_is_said(tmp_path: Path, override: str, said
     with pytest.raises(StudyError) as raised:
         load_any_study(tmp_path / "study.yaml", [override])
     assert said in str(raised.value)
+
+
+def test_a_variant_that_diverges_is_worse_without_a_number() -> None:
+    rule, infinite = Rule(4, 20), (math.inf, math.inf)
+    said = _sentence("a", "b", Outcome("a", "b", "worse", None, infinite, 7), rule, format_of("%"))
+    assert said == "a is worse than b: decided after 7 seeds; seeds of one side diverged."
 
 
 def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: Path) -> None:

@@ -161,10 +161,14 @@ def format_of(unit: str) -> UnitFormat:
 def interval_text(interval: Sequence[float], write: UnitFormat) -> str:
     """An interval of a difference, such as "+2.10 to +5.00"; "no limit" for an infinite end.
 
+    Where nothing is excluded it is "no limits", and "diverged" where the difference is infinite.
+
     Args:
         interval: Its lower and its upper end.
         write: How values are written.
     """
+    if not any(map(math.isfinite, interval)):
+        return "diverged" if interval[0] == interval[1] else "no limits"
     return " to ".join(write.signed(end) if math.isfinite(end) else "no limit" for end in interval)
 
 

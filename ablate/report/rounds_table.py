@@ -117,8 +117,10 @@ def _sentence(name: str, baseline: str, outcome: Outcome, rule: Rule, write: Uni
     if not outcome.seeds:
         return f"{both}: not compared yet; the first comparison is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {interval_text(outcome.interval, write)}"
-    if not any(map(math.isfinite, outcome.interval)) and outcome.interval[0] < outcome.interval[1]:
-        interval = "no difference is excluded"
+    if not any(map(math.isfinite, outcome.interval)):
+        interval = (
+            "no difference is excluded" if outcome.interval[0] < outcome.interval[1] else "seeds of one side diverged"
+        )
     match outcome.result:
         case "better" | "worse":
             by = f" by {write.distance(abs(outcome.difference))}" if outcome.difference else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ablate.report.numbers import format_of
+from ablate.report.numbers import format_of, interval_text
 from ablate.report.verdicts import (
     Verdict,
     cannot_reach,
@@ -138,4 +138,6 @@ def test_an_interval_that_misses_more_often_than_it_holds_is_not_shown() -> None
     (three,) = against(first(BASE, 3), three=first(WORSE, 3))
     assert verdict_interval_cell(three.comparison.interval, write).text.endswith(" (90%)")
     (diverged,) = against(BASE, diverged=dict.fromkeys(range(5), math.inf))
-    assert verdict_interval_cell(diverged.comparison.interval, write).text == "no limit to no limit"
+    assert verdict_interval_cell(diverged.comparison.interval, write).text == "diverged"
+    assert interval_text((-math.inf, math.inf), write) == "no limits"
+    assert interval_text((0.5, math.inf), write) == "+0.50 to no limit"
