@@ -236,3 +236,13 @@ def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
     followed = follow(rule, pairs, (0,) * k, values)
     rounds = Rounds(rule, followed, pairs, (0,) * k, tuple("abcde"), 1, None)
     assert _saved(rounds, tuned=False) == "30 trainings in all; 6 seeds, the maximum, cannot show any difference."
+
+
+@pytest.mark.parametrize(("far", "said"), [(1, "1 more was needed"), (0, "2 more were needed")])
+def test_one_training_more_is_said_of_one(far: int, said: str) -> None:
+    """Of two variants, one seed of which was not needed, and of two that had all."""
+    rule = Rule(4, 20)
+    seeds = Rounds(rule, follow(rule, ((1, 0),), (0,), [{}, {}]), ((1, 0),), (0,), ("a", "b"), 1, None).fixed[0]
+    asked = [seeds + 1, seeds + 1 - far]
+    followed = follow(rule, ((1, 0),), (0,), [{}, {}])._replace(asked=tuple(asked))
+    assert _saved(Rounds(rule, followed, ((1, 0),), (0,), ("a", "b"), 1, None), tuned=False).endswith(f": {said}.")

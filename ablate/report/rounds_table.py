@@ -148,7 +148,7 @@ def _saved(rounds: Rounds, tuned: bool) -> str:
         f"a fixed number of seeds with the same power (80% for a difference of {effect:.1f} standard deviations of the "
         f"differences) would be {fixed} per variant, {whole} trainings"
     )
-    what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
+    what = f"{saved} saved" if saved >= 0 else f"{-saved} more {'was' if saved == -1 else 'were'} needed"
     return f"{all_in_all}; {against}: {what}."
 
 
