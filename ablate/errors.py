@@ -47,6 +47,16 @@ class AblateError(Exception):
         super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…")
 
 
+def describe_error(error: BaseException, text: str) -> str:
+    """What failed, in words: the text alone where it is written for the user, else after the type of the error.
+
+    Args:
+        error: Any.
+        text: Its message, or a part of it.
+    """
+    return text if isinstance(error, AblateError) else f"{type(error).__name__}: {text}"
+
+
 class StudyError(AblateError):
     """A study file or an override is not valid."""
 

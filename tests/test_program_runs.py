@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from ablate.api import load_experiment
-from ablate.commands.outcome_text import verification_text
+from ablate.commands.outcome_text import run_text, verification_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
@@ -61,16 +61,26 @@ def run(of: ProgramExperiment, slots: int = 1) -> tuple[RunSummary, str]:
     return summary, console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_trials_that_fail_by_one_cause_are_one_line() -> None:
+    failed = [(f"seed {n}", "the program exited with code 1" if n else "killed", Path(f"{n}/log.txt")) for n in range(4)]
+    lines = run_text(RunSummary(4, failed=failed)).splitlines()
+    assert lines[1:] == [
+        "failed: seed 0: killed (0/log.txt)",
+        "failed: seed 1 and 2 more trials: the program exited with code 1 (1/log.txt)",
+    ]
+    assert len(run_text(RunSummary(4, failed=failed[:3])).splitlines()) == 4  # of two both are named
+
+
 def test_a_failed_program_costs_its_own_trial_alone(tmp_path: Path) -> None:
     of = experiment(tmp_path)
     summary, said = run(of)
     assert (summary.trained, summary.open, summary.exit_code) == (1, 1, INCOMPLETE)
     ((label, cause, log),) = summary.failed
-    assert (label, cause) == ("mode bad seed 0", "RunError: the program exited with code 1: no good")
+    assert (label, cause) == ("mode bad seed 0", "the program exited with code 1: no good")
     assert "no good" in log.read_text()
     assert "6 error" in said
     assert of.status()["states"] == {"recorded": 1, "failed": 1}
-    assert "failed: mode bad seed 0: RunError: the program exited with code 1: no good" in status_text(of.status())
+    assert "failed: mode bad seed 0: the program exited with code 1: no good" in status_text(of.status())
     again, _ = run(of)
     assert (again.recorded_before, again.trained, len(again.failed)) == (1, 0, 1)
 

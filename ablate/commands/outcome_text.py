@@ -18,6 +18,7 @@ from ablate.search.progress import SearchSummary
 from ablate.verify import Verification, VerifiedTrial
 
 MOST_MEDIANS = 12
+MOST_ALIKE = 2  # trials that failed by the same cause; of more the first is named
 
 
 def run_text(summary: RunSummary) -> str:
@@ -43,7 +44,13 @@ def run_text(summary: RunSummary) -> str:
         lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
     listings = (("failed", summary.failed), ("diverged", summary.diverged), ("not measured", summary.unmeasured))
     for what, listed in listings:
-        lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
+        alike: dict[str, list[tuple[str, Path]]] = {}
+        for name, cause, log in listed:
+            alike.setdefault(cause, []).append((name, log))
+        for cause, of in alike.items():
+            shown = of if len(of) <= MOST_ALIKE else of[:1]
+            more = f" and {counted(len(of) - 1, 'more trial')}" if shown != of else ""
+            lines += [f"{what}: {name}{more}: {cause} ({log})" for name, log in shown]
     return "\n".join(lines)
 
 

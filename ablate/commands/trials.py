@@ -119,7 +119,9 @@ def run(
     if not quiet or summary.exit_code:
         say(run_text(summary))
     if not quiet and summary.exit_code in (0, INCOMPLETE) and summary.trials and not summary.unmeasured:
-        say(found_text(experiment.analysis(), next_command("report", study, overrides, scale, runs)))
+        verb = "run" if summary.failed else "report"
+        command = next_command(verb, study, overrides, scale, runs)
+        say(found_text(experiment.analysis(), f"{command} to try the failed trials again" if summary.failed else command))
     raise typer.Exit(summary.exit_code)
 
 

@@ -211,6 +211,10 @@ def _load(
         _download(name, lambda root: download(root, training_only), root, announce)
     files = reading.files(root)
     if not files:
+        if not training_only and not other and source.training and source.training.files(root):
+            raise DataError(
+                f"{name}: found only the training images of {reading.looked_for} in {root.absolute()}; add the test images"
+            )
         get = "fetch it with `download`, or set" if download else "set"
         raise DataError(
             f"{name}: {reading.looked_for} not found in {root.absolute()}; "

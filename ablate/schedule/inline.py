@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ablate.errors import describe_error
 from ablate.files import open_to_append, real_directory
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, Work, longest_first
 
@@ -54,7 +55,7 @@ def _run(work: Work, task: Task, stop: Stop, on_event: OnEvent) -> Outcome:
     try:
         status = work(task.payload, lambda: ending or stop.level > 0, report)
     except Exception as error:
-        status, cause = "failed", f"{type(error).__name__}: {error}"
+        status, cause = "failed", describe_error(error, str(error))
         real_directory(task.log.parent).mkdir(parents=True, exist_ok=True)
         with open(open_to_append(task.log), "a") as log:
             traceback.print_exc(file=log)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import RecordError
+from ablate.errors import RecordError, describe_error
 from ablate.files import open_to_append, real_directory
 from ablate.processes.child import Parent, has_broken
 from ablate.schedule.tasks import Work
@@ -101,7 +101,7 @@ def what_failed(error: BaseException) -> tuple[str, str]:
     """
     told = _out_of_memory_behind(error) or error
     lines = str(told).strip().splitlines()
-    cause = f"{type(told).__name__}: {lines[0]}" if lines else type(told).__name__
+    cause = describe_error(told, lines[0]) if lines else type(told).__name__
     if isinstance(error, OSError) and error.errno in _NO_WRITING:
         return NOWHERE, cause
     return (BROKEN if has_broken(error) else "failed"), cause

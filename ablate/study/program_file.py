@@ -239,11 +239,14 @@ def _digest(document: Document, path: KeyPath, file: Path) -> str:
 
 
 def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
-    """A remark on each word of the command that is a file of the study's folder and not one of the digested files."""
+    """Remarks on each file of the study's folder in the command that is not digested, and on a script that is missing."""
     for word in program.words[1:] if program.words[0] in PYTHON else program.words:
         named = bool(placeholders_of(word)) or Path(word).is_absolute() or Path(word).as_posix() in program.files
         if word.strip("./") and not named and (folder / word).is_file():
             yield f"note: {word} is not in program.files, so a change of it changes no id"
+    script = program.words[1] if program.words[0] in PYTHON and len(program.words) > 1 else ""
+    if script.endswith(".py") and not placeholders_of(script) and not (folder / script).exists():
+        yield f"note: there is no file {script} in {folder.absolute()}"
 
 
 def _check_where(document: Document, file: StudyFile) -> None:

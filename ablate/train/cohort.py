@@ -97,7 +97,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
             return True
         tell(job, why_not)
     except AblateError as error:
-        tell(job, "failed", f"{type(error).__name__}: {error}")
+        tell(job, "failed", str(error))
     return False
 
 
@@ -109,7 +109,7 @@ def _train_on_ranks(job: Job, stop: Callable[[], bool], report: SendEvent, tell:
         try:
             tell(job, train_on_ranks(job, stop, report))
         except AblateError as error:
-            tell(job, "failed", f"{type(error).__name__}: {error}")
+            tell(job, "failed", str(error))
 
 
 def _train(
@@ -130,7 +130,7 @@ def _train(
                 attempts.append(Attempt(job, device, images=cache.images))
             except AblateError as error:
                 left.remove(job)
-                tell(job, "failed", f"{type(error).__name__}: {error}")
+                tell(job, "failed", str(error))
         for group in _of_equal_sizes(attempts):
             for attempt, status in train_side_by_side(group, stop, report):
                 left.remove(attempt.job)

@@ -52,6 +52,15 @@ def test_images_are_decoded_once(here: Location) -> None:
     assert decodings(here) == []
 
 
+def test_only_missing_test_images_are_said_to_be_missing(here: Location) -> None:
+    (here.root / "test").rename(here.root / "elsewhere")
+    with pytest.raises(DataError, match=r"found only the training images of train/.*; add the test images$"):
+        decodings(here)
+    (here.root / "train").rename(here.root / "nowhere")
+    with pytest.raises(DataError, match=r"train/.* not found in .*ABLATE_DATA"):
+        decodings(here)
+
+
 def test_two_processes_decode_once(here: Location) -> None:
     command = [sys.executable, "-c", LOAD, str(here.root), str(here.cache)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -115,7 +115,7 @@ def test_torchs_own_errors_and_those_of_the_system() -> None:
     for text in ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "DataLoader worker (pid 3) is killed by signal: Killed. "):
         assert what_failed(RuntimeError(text)) == (BROKEN, f"RuntimeError: {text.strip()}")
     assert what_failed(RuntimeError("size mismatch")) == ("failed", "RuntimeError: size mismatch")
-    assert what_failed(DataError("a.png: CUDA error")) == ("failed", "DataError: a.png: CUDA error")
+    assert what_failed(DataError("a.png: CUDA error")) == ("failed", "a.png: CUDA error")
     for number in (28, 30, 122):
         assert what_failed(OSError(number, "no", "x"))[0] == NOWHERE
     assert what_failed(MemoryError()) == (BROKEN, "MemoryError")

@@ -117,6 +117,12 @@ def test_a_file_of_the_command_without_a_digest_is_noted(tmp_path: Path) -> None
     assert "train.py is not in program.files" in remark
 
 
+def test_a_script_that_is_missing_is_noted(tmp_path: Path) -> None:
+    text = STUDY.replace("  files: [train.py]\n", "").replace("python train.py", "python trian.py")
+    (remark,) = load(tmp_path, text).remarks
+    assert remark == f"note: there is no file trian.py in {tmp_path}"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "said"),
     [
