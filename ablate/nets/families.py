@@ -51,7 +51,7 @@ def _custom_network(architecture: Architecture, classes: int, input_shape: Shape
     return Blueprint(input_shape, (Section("network", (network,)),))
 
 
-CUSTOM = Family(PYTHON, "the reader's", "python", (), (), "{python}".format_map, _custom_network, ("args",))
+CUSTOM = Family(PYTHON, "your own code", "python", (), (), "{python}".format_map, _custom_network, ("args",))
 
 # Every family by its name: built-in families, user-defined networks, families of installed packages.
 FAMILIES = Registry("ablate.families", Family, *BUILT_IN, CUSTOM)
