@@ -446,10 +446,12 @@ class Experiment(StudyExperiment[Variant, Trial]):
         estimates, cost = estimate_cost(costly, trials, self.runs, options)
         also = [one["state"] for of_variant in untuned for one in of_variant]
         tuning = {"tune": plan_tuning(states, also)} if states else {}
+        for one, estimate in zip(planned, estimates):
+            one.update(estimate)
         return {
             "study": self.study.name,
             **tuning,
-            "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
+            "variants": planned,
             **{key: rounds.expected() for key, rounds in zip(("until", "until_untuned"), followed)},
             "images": images,
             "images_taken": taken_images(variant.data for variant in variants),
@@ -491,7 +493,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
             "parameters": variant.counts.parameters,
             "multiply_adds": variant.counts.multiply_adds,
             "activations": variant.counts.activations,
-            "training_memory": training_memory(variant.counts, variant.recipe)._asdict(),
+            "training_memory": shared.equal(training_memory(variant.counts, variant.recipe)),
             "trials": trials,
         }
         if result := variant.budget_result:
@@ -514,6 +516,17 @@ class _Shared:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._equal: dict[Any, dict[str, Any]] = {}
+
+    def equal(self, value: Any) -> dict[str, Any]:
+        """The fields of a named tuple, in one mapping for all that are equal.
+
+        Args:
+            value: The named tuple.
+        """
+        if value not in self._equal:
+            self._equal[value] = value._asdict()
+        return self._equal[value]
 
     def of(self, what: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The value that was made for an object.

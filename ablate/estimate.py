@@ -294,7 +294,7 @@ def estimate_cost(
     sizes = {machine: _cohorts(machine, open_ones) if cohorts else [1] * len(variants) for machine in machines}
     estimates = {
         machine: find_estimates(
-            *(variants, machine.device, machine.side_by_side, probes, paces), [size > 1 for size in sizes[machine]]
+            variants, machine.device, machine.side_by_side, probes, paces, [size > 1 for size in sizes[machine]]
         )
         for machine in machines
     }
@@ -304,8 +304,14 @@ def estimate_cost(
     ]
     simulated = [
         _simulate(
-            *(machine, sizes[machine], estimates[machine], epochs, costs, gpus),
-            *(options.failures if machine.gpus else 0.0, now),
+            machine,
+            sizes[machine],
+            estimates[machine],
+            epochs,
+            costs,
+            gpus,
+            options.failures if machine.gpus else 0.0,
+            now,
         )
         for machine in machines
     ]
@@ -442,6 +448,9 @@ def _simulate(
     }
 
 
+_NEITHER: dict[str, Any] = {"probe": None, "estimate": None}  # of all variants that nothing was timed of
+
+
 def _variant_values(
     variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Hardware | None, probes: Sequence[Probe]
 ) -> dict[str, Any]:
@@ -450,6 +459,8 @@ def _variant_values(
     if here:
         workload = workload_of(variant)
         probe = find_probe(probes, workload, here.device, here.side_by_side) or find_probe(probes, workload, here.device)
+    if not probe and not estimate:
+        return _NEITHER
     return {
         "probe": probe
         and {

@@ -54,7 +54,8 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += ["Step, ms"] if probed else []
     states = [trial["state"] for variant in variants for trial in variant["trials"]]
     header += (["Hours per trial"] if estimated else []) + ["Trials"] if states else []
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    known: dict[str, str] = {}  # each text once, as most stand in many of 100,000 rows
     for variant in variants:
         row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
         row += [blocks_text(variant["blocks_per_group"])] if grouped else []
@@ -65,7 +66,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [_step(variant["probe"])] if probed else []
         row += [_hours(variant["estimate"])] if estimated and states else []
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
-        rows.append(row)
+        rows.append(tuple(known.setdefault(text, text) for text in row))
+    known.clear()
     texts = {titles[axis] for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
     columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
     lines = [rows_text(columns, rows), *map(printable, plan["remarks"][:MAX_REMARKS])]

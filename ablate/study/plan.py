@@ -75,7 +75,9 @@ class Enumeration:
         networks = tuple(describe_codes(self.variants, plain)) if any(one.whole_name for one in self.variants) else ()
         measured = tuple(filter(None, [self.not_measured, self._measured]))
         groups = (("chosen", self.chosen), ("network", networks), ("design", self.designs), *done, ("measured", measured))
-        return [f"{what}: {line}" for what, lines in (*groups, ("note", notes)) for line in lines]
+        told = [f"{what}: {line}" for what, lines in (*groups, ("note", notes)) for line in lines]
+        once: dict[str, str] = {}  # the same line of many variants is kept once
+        return [once.setdefault(line, line) for line in told]
 
     @property
     def not_measured(self) -> str:
@@ -157,6 +159,7 @@ def enumerate_variants(
     rules: dict[int, DepthRule] = {}  # of each variant, by its id()
     names: dict[str, list[Variant]] = {}
     solved: list[str] = []
+    lines: dict[str, str] = {}  # each line of `solved` once, as many variants have the same
     merged: list[str] = []
     dropped: list[str] = []
     beside, networks, identities = beside or beside_axes(study), Networks(study), _Identities()
@@ -179,7 +182,8 @@ def enumerate_variants(
             dropped.append(network.miss)
             continue
         if network.written != variant.net:
-            solved.append(f"{network.written} becomes {variant.net} to meet the budget")
+            line = f"{network.written} becomes {variant.net} to meet the budget"
+            solved.append(lines.setdefault(line, line))
         definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
         rules[id(variant)] = entry.depth_rule
         if (first := found.setdefault(definition, variant)) is not variant:

@@ -76,7 +76,10 @@ class Entry:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+_NONE: dict[str, Any] = {}  # shared by the variants without labels or tuned values, of which a study may have 100,000
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One row of a study: architecture + recipe + data.
 
@@ -115,10 +118,10 @@ class Variant:
     folds: tuple[HeldOut, ...] = ()
     designs: tuple[Design, ...] = ()
     title: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: _NONE)
     words: str = ""
     group: str = ""
-    tuned: dict[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=lambda: _NONE)
     untuned: tuple[str, ...] = ()
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
-from ablate.errors import printable
+from ablate.errors import UNPRINTABLE, printable
 from ablate.report.document import Cell, Column, Document, Table
 
 
@@ -52,7 +53,9 @@ def rows_text(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
         rows: The texts of the cells.
     """
     titles = [printable(column.title) for column in columns]
-    return "\n".join(line_up(titles, [[*map(printable, row)] for row in rows], [one.numeric for one in columns])) + "\n"
+    if any(map(UNPRINTABLE.search, chain.from_iterable(rows))):
+        rows = [[*map(printable, row)] for row in rows]
+    return "\n".join(line_up(titles, rows, [one.numeric for one in columns])) + "\n"
 
 
 def line_up(titles: Sequence[str], rows: Sequence[Sequence[str] | None], numeric: Sequence[bool]) -> list[str]:
