@@ -64,9 +64,9 @@ def place_labels(
     """Write each label inside the axes where it covers no marker, no other label and not the step line.
 
     The labels are arranged in several orders. The arrangement that leaves out the fewest labels is written; of several, the
-    one whose labels are closest to their points. A line from a label to its point crosses something only where the label
-    would be left out otherwise: other lines and markers without a label first, then points with one, labels last. A label
-    that covers something at every spot within an inch is left out.
+    one whose lines cross least, then the one whose labels are closest to their points. A line from a label to its point
+    crosses something only where the label would be left out otherwise: other lines and markers without a label first, then
+    points with one, labels last. A label that covers something at every spot within an inch is left out.
 
     Args:
         figure: The figure of the axes.
@@ -102,7 +102,7 @@ def place_labels(
     x, y = room.points.T
     orders = [range(len(points)), *(np.argsort(key, kind="stable") for key in (y, -y, x, -x))]
     chosen = min((_arrange(room, [int(place) for place in order]) for order in orders), key=_cost)
-    for place, (dx, dy, ha, va) in sorted(chosen.items()):
+    for place, ((dx, dy, ha, va), _) in sorted(chosen.items()):
         text = axis.annotate(
             labels[place], points[place], (dx, dy), textcoords="offset points", fontsize=SMALL, color=INK, ha=ha, va=va,
             zorder=6, arrowprops={**LEADER, "relpos": (EDGE[ha], 0.5)} if _is_far(dx, dy) else None,
@@ -110,9 +110,10 @@ def place_labels(
         text.set_in_layout(False)
 
 
-def _cost(arrangement: dict[int, Spot]) -> tuple[int, float]:
-    """The fewest labels left out come first, then the least sum of distances."""
-    return -len(arrangement), sum(math.hypot(dx, dy) for dx, dy, _, _ in arrangement.values())
+def _cost(arrangement: dict[int, tuple[Spot, int]]) -> tuple[int, int, float]:
+    """The fewest labels left out come first, then the lines that cross least, then the least sum of distances."""
+    far = sum(math.hypot(dx, dy) for (dx, dy, _, _), _ in arrangement.values())
+    return -len(arrangement), sum(crossing for _, crossing in arrangement.values()), far
 
 
 def _is_far(dx: float, dy: float) -> bool:
@@ -120,15 +121,15 @@ def _is_far(dx: float, dy: float) -> bool:
     return math.hypot(dx, dy) >= RINGS[0] - 1
 
 
-def _arrange(room: Room, order: Sequence[int]) -> dict[int, Spot]:
-    """The spots of the labels that found one, where each takes the first that those before it in `order` left free."""
+def _arrange(room: Room, order: Sequence[int]) -> dict[int, tuple[Spot, int]]:
+    """The (spot, what its line may cross) of the labels that found one; each takes the first that those before it left."""
     spots = list(_spots())
     offsets = np.array([[dx, dy] for dx, dy, _, _ in spots]) * room.scale
     aligned = np.array([[EDGE[ha], {"bottom": 0.0, "center": 0.5, "top": 1.0}[va]] for _, _, ha, va in spots])
     left, bottom, right, top = room.frame
     taken, names = np.vstack([room.markers, room.steps]), np.empty((0, 4))
     lines: list[Any] = []  # from labels to their points: shape (2, 2) each
-    found: dict[int, Spot] = {}
+    found: dict[int, tuple[Spot, int]] = {}
     for crossing in range(4):  # what a line may cross: nothing; lines, and markers without a label; all markers; all
         for place in [place for place in order if place not in found]:
             point, size = room.points[place], room.sizes[place]
@@ -145,7 +146,7 @@ def _arrange(room: Room, order: Sequence[int]) -> dict[int, Spot]:
                 crossed = crossing == 0 and any(_cross(line, other) for other in lines)
                 if far and (crossed or any(_any_inside(along, each) for each in in_way)):
                     continue
-                found[place] = spots[at]
+                found[place] = spots[at], crossing
                 names = np.vstack([names, boxes[at : at + 1]])
                 taken = np.vstack([taken, boxes[at : at + 1]])
                 if far:
