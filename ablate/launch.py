@@ -407,9 +407,9 @@ class _RunInProgress:
 
         runs, summary = self.runs, self.summary
         runs.mkdir(parents=True, exist_ok=True)
-        slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
-        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, self.options.quiet, self.decision)
+        names = [slot.name for slot in backend.slots]
+        progress = Progress(tasks, before, names, self.console, self.options.quiet, self.decision)
         stop = Stop(lambda: progress.say(f"{self.stopping}; Ctrl-C again stops now"))
         follower = self.options.follower
 

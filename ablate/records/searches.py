@@ -27,6 +27,8 @@ FOLDER = "searches"
 ENDED = ("complete", "pruned")
 STATES = (*ENDED, "failed", "running", "interrupted")
 NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}")
+MOST, DIGITS = 1_000_000, 7  # candidates; digits of a step
+LARGEST = 1e100  # value of an error or a cost
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def read_search(runs: Path, name: str) -> KeptSearch | None:
         fields = read_sealed(path)
         candidates = tuple(map(_candidate, fields["candidates"]))
         importances = fields["importances"]
-        found = KeptSearch(fields["search"], int(fields["planned"]), importances and _numbers(importances), candidates)
+        found = KeptSearch(fields["search"], _whole(fields["planned"]), importances and _numbers(importances), candidates)
         if found.name == name and all(one.state in STATES and one.values for one in candidates):
             return found
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -185,16 +187,37 @@ def newest_searches(sources: Sequence[Path], into: Path) -> list[KeptSearch]:
 
 def _candidate(fields: Mapping[str, Any]) -> KeptCandidate:
     return KeptCandidate(
-        int(fields["number"]),
+        _whole(fields["number"]),
         str(fields["state"]),
         dict(fields["values"]),
         tuple(map(str, fields["trials"])),
-        {int(key): None if value is None else float(value) for key, value in fields["errors"].items()},
-        {int(key): None if value is None else float(value) for key, value in fields["intermediate"].items()},
+        {_key(key): None if value is None else _number(value) for key, value in fields["errors"].items()},
+        {_key(key): None if value is None else _number(value) for key, value in fields["intermediate"].items()},
         _numbers(fields["costs"]),
         bool(fields["enqueued"]),
     )
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {str(key): float(value) for key, value in values.items()}
+    return {str(key): _number(value) for key, value in values.items()}
+
+
+def _number(value: Any) -> float:
+    """A finite number whose square is one too, as statistics need it."""
+    if type(value) in (int, float) and abs(value) <= LARGEST:
+        return float(value)
+    raise ValueError(value)
+
+
+def _whole(value: Any) -> int:
+    """A count, or a number from 0."""
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    raise ValueError(value)
+
+
+def _key(text: str) -> int:
+    """A whole number from 0 that is the key of a mapping."""
+    if text.isascii() and text.isdigit() and len(text) <= DIGITS:
+        return int(text)
+    raise ValueError(text)

@@ -72,7 +72,9 @@ class Progress:
             transient=True,
         )
         self.whole = self.bars.add_task("", total=1.0, **_fields())
-        self.slots = [self.bars.add_task(name, total=1.0, **_fields("idle")) for name in slots]
+        self.rows: dict[int, bars.TaskID] = {}  # the bar of each slot; of more slots than tasks, once one is used
+        for slot in range(min(len(slots), len(tasks) or len(slots))):
+            self._row(slot)
         self.live = False
         self.unsaid: list[str] = []  # lines to print with the next redraw
         self.over = threading.Event()
@@ -150,9 +152,9 @@ class Progress:
             return
         with self.lock:
             if event["event"] == "ended":
-                self.bars.update(self.slots[slot], completed=0, **_fields("idle"))
+                self.bars.update(self._row(slot), completed=0, **_fields("idle"))
                 return
-            self.bars.update(self.slots[slot], **self._fitted(_shown(task, event, self.decision)))
+            self.bars.update(self._row(slot), **self._fitted(_shown(task, event, self.decision)))
             if event["event"] == "epoch":
                 fraction = _fraction(event)
                 if self.pace_from is None:
@@ -167,6 +169,12 @@ class Progress:
             self.say(self._status())
         if event["event"] == "started" and event["attempt"] > 1:
             self.say(f"{task.label}: {event.get('cause') or 'its worker died'}; again from its checkpoint")
+
+    def _row(self, slot: int) -> bars.TaskID:
+        """The bar of a slot."""
+        if slot not in self.rows:
+            self.rows[slot] = self.bars.add_task(self.names[slot], total=1.0, **_fields("idle"))
+        return self.rows[slot]
 
     def _fitted(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields of a slot's bar with a label that the terminal has room for; on a narrow one without the rate."""

@@ -21,19 +21,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy
+import orjson
 import scipy.stats  # noqa: F401 - that it is not imported while something is watched
 import torch
 from PIL import Image
 from recorded import DIGITS, recorded
+from search.landscape import invent, search
 
 import ablate
 from ablate import own_code, own_modules
-from ablate.api import Experiment, load_experiment
+from ablate.api import Experiment, load_experiment, load_search
 from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
 from ablate.data.array_cache import kept
+from ablate.data.copies import Copy
 from ablate.data.decoding import open_image, to_square
 from ablate.data.location import Location
 from ablate.data.sources import Images
@@ -45,11 +48,15 @@ from ablate.nets.notation import format_architecture, parse_architecture
 from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
 from ablate.records.epochs import EPOCH_FIELDS
+from ablate.records.images import copies_bytes
 from ablate.records.imported import draft_torchnet
 from ablate.records.logits import Logits, pack, unpack
-from ablate.records.merge import plan_merge
-from ablate.records.records import HASH, begin_attempt, read_record
+from ablate.records.merge import merge_runs, plan_merge
+from ablate.records.precision import ChosenPrecision
+from ablate.records.records import HASH, begin_attempt, read_record, sealed_bytes
+from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces
+from ablate.report.search_report import SearchReport
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
 from ablate.report.writers.latex import document_latex
@@ -88,6 +95,13 @@ variants:
   - grid: {depth: 16, dropout: {from: best.yaml}, k: {from: best.yaml}, block: {from: best.yaml}}
 """
 TWO = DIGITS + "seeds: 2\nvariants: [{net: [WRN-10-0.25, WRN-10-0.25-B(3,1)]}]\nbaseline: WRN-10-0.25\n"
+AUTOMATIC = """\
+name: automatic
+data: cifar10
+recipe: {base: wrn_cifar, precision: auto}
+seeds: 1
+variants: [{net: WRN-10-1}]
+"""
 STATE = {"epoch": 1, "rows": [], "network": {"a": torch.zeros(2)}, "optimizer": {}, "data_digest": "x", "attempts": []}
 IMAGES = Images(
     numpy.ones((4, 2, 2, 1), numpy.uint8), numpy.arange(4), numpy.zeros((2, 2, 2, 1), numpy.uint8), numpy.arange(2)
@@ -228,6 +242,64 @@ def _probe_seeds() -> list[bytes]:
         "images_per_second": 5.0, "startup_seconds": 0.5, "peak_memory_bytes": None, "steps": 3, "date": "2026-01-01",
     }  # fmt: skip
     return [json.dumps(probe).encode()]
+
+
+def _searched(folder: Path, data: bytes) -> None:
+    """The candidates of a search, sealed as whoever could write them could seal them; then all that reads them."""
+    study, runs, name = _search()
+    path = search_path(runs, name)
+    before = path.read_bytes()
+    with contextlib.suppress(ValueError):
+        found = orjson.loads(data)
+        data = sealed_bytes(found) if isinstance(found, dict) else data
+    try:
+        path.write_bytes(data)
+        experiment = load_search(study, runs=runs)
+        experiment.candidates()
+        status_text(experiment.status())
+        plan_text(experiment.plan())
+        plan_merge([runs], folder / "into")
+        report = SearchReport(experiment.analysis())
+        document_text(report.document)
+        report.as_json()
+    finally:
+        path.write_bytes(before)
+
+
+@functools.cache
+def _search() -> tuple[Path, Path, str]:
+    """The study file of a search, its records without a storage, and its name there."""
+    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    study = invent(folder, 4, "  enqueue: [{dropout: 0.3}, {dropout: 0.0}]\n", pruner="median")
+    search(study, folder / "first")
+    load_search(study, runs=folder / "first").report().keep_records(folder / "kept")
+    (name,) = searches_of(folder / "kept")
+    return study, folder / "kept", name
+
+
+def _search_seeds() -> list[bytes]:
+    _, runs, name = _search()
+    fields = orjson.loads(search_path(runs, name).read_bytes())
+    del fields["sha256"]
+    return [orjson.dumps(fields)]
+
+
+def _beside_records(name: str) -> Callable[[Path, bytes], None]:
+    """A file of a runs directory that says how its records are found."""
+
+    def read(folder: Path, data: bytes) -> None:
+        path = folder / "study.yaml"
+        path.write_text(AUTOMATIC)
+        (folder / "runs" / "probes").mkdir(parents=True)
+        (folder / "runs" / name).write_bytes(data)
+        experiment = load_experiment(path, runs=folder / "runs", device="cpu")
+        assert isinstance(experiment, Experiment)
+        plan_text(experiment.plan())
+        status_text(experiment.status())
+        merge_runs([folder / "runs"], folder / "into")
+        assert load_experiment(path, runs=folder / "into", device="cpu").trials()[0].id == experiment.trials()[0].id  # type: ignore[union-attr]
+
+    return read
 
 
 def _log(folder: Path, data: bytes) -> None:
@@ -410,6 +482,9 @@ TARGETS = {
     "expression": Target(_expression, _texts(*WHERE)),
     "record": Target(_record, _record_seeds),
     "probe": Target(_probe, _probe_seeds),
+    "searches": Target(_searched, _search_seeds),
+    "images": Target(_beside_records("images.json"), lambda: [copies_bytes([Copy("cifar10", "JPEG copy", "/images")])]),
+    "precision": Target(_beside_records("precision.json"), lambda: [ChosenPrecision("float16", "a GPU").as_bytes()]),
     "log": Target(_log, _log_seeds),
     "trace": Target(_trace, _trace_seeds),
     "checkpoint": Target(_state, lambda: [_saved(STATE)]),

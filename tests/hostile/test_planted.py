@@ -39,14 +39,18 @@ from ablate.api import load_experiment, load_search, load_study
 from ablate.commands.cli import main
 from ablate.data.array_cache import kept
 from ablate.data.cache import content_digest
+from ablate.data.copies import Copy
 from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.errors import UNPRINTABLE, AblateError
 from ablate.files import regular_file
 from ablate.launch import INCOMPLETE, RunOptions
+from ablate.records.images import remember_copies
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
+from ablate.records.precision import ChosenPrecision, remember_precision
 from ablate.records.records import HASH, TRIAL, read_record
+from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces, read_probes, write_probe
 from ablate.report.report import Report, write_reports
 from ablate.report.trace import trace_cell
@@ -125,6 +129,12 @@ class Base:
         (self.candidate,) = self.search.candidates()
         self.locks = next((self.folder / "searched" / ".searching").iterdir()).relative_to(self.folder)
         (self.folder / self.locks / "0123456789abcdef.lock").touch()
+        self.search.report().keep_records(self.folder / "kept")
+        (name,) = searches_of(self.folder / "kept")
+        self.kept = search_path(self.folder / "kept", name).relative_to(self.folder)
+        (self.folder / "automatic.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 2, precision: auto"))
+        remember_precision(self.folder / "runs", ChosenPrecision("float32", "a processor"))
+        remember_copies(self.folder / "runs", [Copy("cifar10", "JPEG copy", None)])
         (self.folder / "program.yaml").write_text(PROGRAM)
         (self.folder / "program.py").write_text(CODE)
         self.program = load_experiment(self.folder / "program.yaml", runs=self.folder / "programs")
@@ -509,6 +519,30 @@ def merge(case: Case) -> str:
     return next(filter(None, said), "")
 
 
+def remembered(case: Case) -> str:
+    """What a runs directory remembers of its records, which are found whatever it says, or not read at all."""
+    study, found = case.base.folder / "automatic.yaml", list[Any]()
+    said = [called(lambda: found.append(load_experiment(study, runs=case.runs, device="cpu")))]
+    for experiment in found:
+        if experiment.trials()[0].id != case.base.first:
+            raise Finding(f"recorded in float32, but auto is {experiment.study.auto_precision}")
+        said.append(called(experiment.plan))
+    said.append(called(lambda: remember_precision(case.runs, ChosenPrecision("float32", "a processor"))))
+    said.append(called(lambda: remember_copies(case.runs, [Copy("cifar10", "JPEG copy", "/images")])))
+    return next(filter(None, said), "")
+
+
+def kept_search(case: Case) -> str:
+    """The candidates of a search that has no storage."""
+    runs, found = case.folder / "kept", list[Any]()
+    search = replace(case.base.search, runs=runs)
+    said = [called(lambda: found.extend(search.candidates())), called(lambda: merge_runs([runs], case.folder / "merged"))]
+    if any(one.errors and one.errors != case.base.candidate_errors for one in found):
+        raise Finding(f"wrong result: {found}")
+    said.append(called(lambda: merge_runs([case.base.folder / "kept"], runs)))
+    return next(filter(None, said), "")
+
+
 def imports(case: Case) -> str:
     said = [called(lambda: read_imported(case.runs)), called(lambda: write_imported(case.runs, case.base.draft))]
     found: list[Any] = []
@@ -679,6 +713,12 @@ PLACES: dict[str, Place] = {
     },
     "runs/adopted.json": _adopted(),
     "runs/adopted.json, begun": _adopted(True),
+    **{
+        f"runs/{name}": Place(lambda base, name=name: f"runs/{name}", ("runs",), (remembered, plan, merge))
+        for name in ("precision.json", ".precision.lock", "images.json", ".images.lock")
+    },
+    "kept/searches": Place(lambda base: base.kept.parent, ("kept",), (kept_search,)),
+    "kept/searches/<name>.json": Place(lambda base: base.kept, ("kept",), (kept_search,)),
     "runs/.merge.lock": Place(lambda base: "runs/.merge.lock", ("runs",), (merge,)),
     **{
         name: _searched(name)

@@ -54,6 +54,15 @@ def test_a_long_name_leaves_room_for_epoch_and_error(width: int) -> None:
     assert "WRN-28-10-drop" in line and "fold 1 seed 0" in line and len(line) <= width
 
 
+def test_a_trial_that_is_tried_again_may_get_any_slot() -> None:
+    """There may be more slots than trials, of which those that are used have bars."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    progress = Progress(TASKS[:1], recorded=0, slots=["core 0", "core 1", "core 2"], console=console)
+    progress.event(0, TASKS[0], {"event": "ended", "status": "again", "cause": "killed"})
+    progress.event(2, TASKS[0], {**EPOCH, "epoch": 3})
+    assert [bar.description for bar in progress.bars.tasks[1:]] == ["core 0", "core 2"]
+
+
 def test_quiet_says_nothing() -> None:
     progress, out = made(terminal=True, quiet=True)
     with progress:
