@@ -63,7 +63,7 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     from ablate.report.drawn_figures import DrawnFigure
 
     files = {"png": _pixel(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>', "pdf": b"%PDF-1.4"}
-    monkeypatch.setattr(DrawnFigure, "rendered", lambda figure, format: files[format])
+    monkeypatch.setattr(DrawnFigure, "rendered", lambda made, format: (made.figure, files[format])[1])
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,18 +41,26 @@ class DrawnFigure:
 
     Args:
         alt_text: A description for readers who cannot see the figure.
-        figure: The drawing, a figure of matplotlib that may be changed before it is written.
-        style: That it was drawn in.
+        draw: Draws it, a figure of matplotlib.
+        style: That it is drawn in.
         main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
         folded: Whether a page shows the figure on request only.
     """
 
     alt_text: str
-    figure: Figure
+    draw: Callable[[], Figure]
     style: FigureStyle = USUAL_STYLE
     main: int = 0
     folded: bool = False
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The drawing, made when it is first asked for, as a text needs none. It may be changed before it is written."""
+        from ablate.report.figures.style import drawn_in
+
+        with drawn_in(self.style):
+            return self.draw()
 
     def rendered(self, format: str) -> bytes:
         """The bytes of the figure's file, rendered once.
@@ -126,18 +135,19 @@ def is_figure(name: str) -> bool:
 
 def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
     """The name and the drawing of each figure."""
-    from ablate.report.figures.style import drawn_in
-
     decision, style = analysis.study.decision, analysis.study.figure_style
     for kind in kinds:
         alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
         for info in _resolve(kind.values)(analysis):
-            with drawn_in(style):
-                figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
             yield (
                 f"{kind.name}_{info.number}" if info.number else kind.name,
-                DrawnFigure(alt_text, figure, style, kind.main, kind.folded),
+                DrawnFigure(alt_text, partial(_draw, kind, info, analysis.badge), style, kind.main, kind.folded),
             )
+
+
+def _draw(kind: FigureKind, info: FigureInfo, badge: str) -> Figure:
+    figure: Figure = _resolve(kind.draw)(info.values, info.title, info.caption, badge)
+    return figure
 
 
 def _resolve(place: str) -> Any:

@@ -38,7 +38,7 @@ def draw(values, title, caption, badge=""):
 
 
 def drawn() -> DrawnFigure:
-    return DrawnFigure("what it shows", open_canvas("title", "caption", width=3.0, body=1.0)[0])
+    return DrawnFigure("what it shows", lambda: open_canvas("title", "caption", width=3.0, body=1.0)[0])
 
 
 @pytest.mark.parametrize("kind", FIGURES, ids=lambda kind: f"{kind.report}-{kind.name}")
