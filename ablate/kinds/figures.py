@@ -34,8 +34,8 @@ class FigureKind:
     Args:
         name: The name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
         alt_text: What the figure shows, for readers who cannot see it. {measure} is what the study decides by.
-        report: The reports that have it: of a study with seeds ("trained"), of a study without ("counted"), of a search, or
-            of a study of a program. Figures of different reports may have one name.
+        reports: Those that have it: of a study with seeds ("trained"), of a study without ("counted"), of a search, or of a
+            study of a program. Figures of different reports may have one name.
         choice: "default": drawn unless the study's `figures:` leaves it out; "optional": drawn only where `figures:` names
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
@@ -46,7 +46,7 @@ class FigureKind:
 
     name: str
     alt_text: str
-    report: ReportKind
+    reports: tuple[ReportKind, ...]
     choice: Literal["default", "optional", "always"] = "always"
     values: str
     draw: str
@@ -58,7 +58,7 @@ FIGURES = (
     FigureKind(
         name="curves",
         alt_text="Training curves: training loss above, {measure} below",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.curves:curve_values",
         draw="ablate.report.figures.curves:draw_curves",
@@ -66,7 +66,7 @@ FIGURES = (
     FigureKind(
         name="train_test",
         alt_text="Training error and {measure} by epoch",
-        report="trained",
+        reports=("trained",),
         choice="optional",
         values="ablate.report.figure_values.curves:train_test_values",
         draw="ablate.report.figures.train_test:draw_train_test",
@@ -74,7 +74,7 @@ FIGURES = (
     FigureKind(
         name="errors",
         alt_text="{Measure} by variant, the best first: seeds and their median",
-        report="trained",
+        reports=("trained", "program"),
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
         draw="ablate.report.figures.errors:draw_errors",
@@ -83,7 +83,7 @@ FIGURES = (
     FigureKind(
         name="parameters",
         alt_text="{Measure} against parameters, with the Pareto front",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.errors:parameter_values",
         draw="ablate.report.figures.parameters:draw_parameters",
@@ -91,7 +91,7 @@ FIGURES = (
     FigureKind(
         name="ranks",
         alt_text="The ranks that each variant may have, given its seeds",
-        report="trained",
+        reports=("trained", "program"),
         choice="default",
         values="ablate.report.figure_values.ranks:rank_values",
         draw="ablate.report.figures.ranks:draw_ranks",
@@ -99,30 +99,30 @@ FIGURES = (
     FigureKind(
         name="effects",
         alt_text="{Measure} by level of each factor, means over the other factors",
-        report="trained",
+        reports=("trained", "program"),
         choice="default",
-        values="ablate.report.figure_values.effects:main_effect_values",
+        values="ablate.report.figure_values.designs:main_effect_values",
         draw="ablate.report.figures.effects:draw_effects",
     ),
     FigureKind(
         name="interactions",
         alt_text="{Measure} by the levels of two factors together",
-        report="trained",
+        reports=("trained", "program"),
         choice="default",
-        values="ablate.report.figure_values.effects:interaction_values",
-        draw="ablate.report.figures.interactions:draw_interactions",
+        values="ablate.report.figure_values.designs:interaction_values",
+        draw="ablate.report.figures.effects:draw_interactions",
     ),
     FigureKind(
         name="critical_difference",
         alt_text="Average ranks over the data sets",
-        report="trained",
+        reports=("trained",),
         values="ablate.report.figure_values.ranks:critical_difference_values",
         draw="ablate.report.figures.critical_difference:draw_critical_difference",
     ),
     FigureKind(
         name="class_errors",
         alt_text="Error of each class by variant",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:class_error_values",
         draw="ablate.report.figures.class_errors:draw_class_errors",
@@ -131,7 +131,7 @@ FIGURES = (
     FigureKind(
         name="confusion",
         alt_text="Which classes are predicted as which: the best variant, and its baseline",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:confusion_values",
         draw="ablate.report.figures.matrices:draw_matrices",
@@ -140,7 +140,7 @@ FIGURES = (
     FigureKind(
         name="agreement",
         alt_text="How often the networks of two variants predict the same class",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:agreement_values",
         draw="ablate.report.figures.matrices:draw_matrices",
@@ -149,7 +149,7 @@ FIGURES = (
     FigureKind(
         name="missed",
         alt_text="Images that every trained network predicts wrongly, with their true and their predicted class",
-        report="trained",
+        reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:missed_values",
         draw="ablate.report.figures.contact_sheet:draw_contact_sheet",
@@ -158,112 +158,70 @@ FIGURES = (
     FigureKind(
         name="curves",
         alt_text="Training curves: {measure}",
-        report="program",
+        reports=("program",),
         choice="default",
-        values="ablate.report.figure_values.program:program_curve_values",
+        values="ablate.report.figure_values.curves:seed_curve_values",
         draw="ablate.report.figures.curves:draw_curves",
     ),
     FigureKind(
-        name="errors",
-        alt_text="{Measure} by variant, the best first: seeds and their median",
-        report="program",
-        choice="default",
-        values="ablate.report.figure_values.program:program_value_values",
-        draw="ablate.report.figures.errors:draw_errors",
-        main=1,
-    ),
-    FigureKind(
-        name="ranks",
-        alt_text="The ranks that each variant may have, given its seeds",
-        report="program",
-        choice="default",
-        values="ablate.report.figure_values.program:program_rank_values",
-        draw="ablate.report.figures.ranks:draw_ranks",
-    ),
-    FigureKind(
-        name="effects",
-        alt_text="{Measure} by level of each factor, means over the other factors",
-        report="program",
-        choice="default",
-        values="ablate.report.figure_values.effects:main_effect_values",
-        draw="ablate.report.figures.effects:draw_effects",
-    ),
-    FigureKind(
-        name="interactions",
-        alt_text="{Measure} by the levels of two factors together",
-        report="program",
-        choice="default",
-        values="ablate.report.figure_values.effects:interaction_values",
-        draw="ablate.report.figures.interactions:draw_interactions",
-    ),
-    FigureKind(
         name="path",
         alt_text="The road map: {measure} from the base to the full method, a bar a step",
-        report="trained",
+        reports=("trained", "program"),
         choice="default",
-        values="ablate.report.figure_values.path:path_values",
-        draw="ablate.report.figures.path:draw_path",
-        main=2,
-    ),
-    FigureKind(
-        name="path",
-        alt_text="The road map: {measure} from the base to the full method, a bar a step",
-        report="program",
-        choice="default",
-        values="ablate.report.figure_values.path:path_values",
+        values="ablate.report.figure_values.designs:path_values",
         draw="ablate.report.figures.path:draw_path",
         main=2,
     ),
     FigureKind(
         name="scaling",
         alt_text="Counts against each axis, relative to the base",
-        report="counted",
-        values="ablate.report.figure_values.scaling:scaling_values",
+        reports=("counted",),
+        values="ablate.report.figure_values.counted:scaling_values",
         draw="ablate.report.figures.scaling:draw_scaling",
         main=1,
     ),
     FigureKind(
         name="step_times",
         alt_text="Milliseconds of a training step, with the test error beside",
-        report="counted",
-        values="ablate.report.figure_values.step_times:step_time_values",
+        reports=("counted",),
+        values="ablate.report.figure_values.counted:step_time_values",
         draw="ablate.report.figures.step_times:draw_step_times",
         main=1,
     ),
     FigureKind(
         name="objective",
         alt_text="{Measure} against each value that was searched",
-        report="search",
-        values="ablate.report.figure_values.objective:objective_values",
+        reports=("search",),
+        values="ablate.report.figure_values.search:objective_values",
         draw="ablate.report.figures.objective:draw_objective",
         main=1,
     ),
     FigureKind(
         name="history",
         alt_text="{Measure} by candidate, and the best so far",
-        report="search",
-        values="ablate.report.figure_values.history:history_values",
+        reports=("search",),
+        values="ablate.report.figure_values.search:history_values",
         draw="ablate.report.figures.history:draw_history",
     ),
     FigureKind(
         name="importances",
         alt_text="How much of the differences each parameter explains",
-        report="search",
-        values="ablate.report.figure_values.importances:importance_values",
+        reports=("search",),
+        values="ablate.report.figure_values.search:importance_values",
         draw="ablate.report.figures.importances:draw_importances",
     ),
     FigureKind(
         name="intermediate",
         alt_text="The value of each candidate during its training",
-        report="search",
-        values="ablate.report.figure_values.intermediate:intermediate_values",
+        reports=("search",),
+        values="ablate.report.figure_values.search:intermediate_values",
         draw="ablate.report.figures.intermediate:draw_intermediate",
     ),
     FigureKind(
         name="pareto",
         alt_text="Validation error against cost, with the Pareto front",
-        report="search",
-        values="ablate.report.figure_values.pareto:pareto_values",
+        reports=("search",),
+        values="ablate.report.figure_values.search:pareto_values",
         draw="ablate.report.figures.pareto:draw_pareto",
         main=2,
     ),

@@ -15,17 +15,14 @@ from ablate.records.timings import Probe, read_probes
 from ablate.report.both_answers import both_sentences
 from ablate.report.compared import Compared
 from ablate.report.document import scale_badge
-from ablate.report.effects import effects_json
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
 from ablate.report.predictions import DataPredictions, read_predictions
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
-from ablate.report.search_setting import TRAINING
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
-from ablate.report.verdicts import verdict_values
 from ablate.statistics.images import ImageComparison
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
@@ -87,11 +84,7 @@ class StudyAnalysis(Compared[Summary]):
         return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
 
     def setting(self, separator: str) -> str:
-        """The data and recipe that the variants share, and the axes that vary, in words.
-
-        Args:
-            separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
-        """
+        """The data and recipe that the variants share, and the axes that vary, in words."""
         if separator not in self._settings:
             self._settings[separator] = describe_setting(self.summaries, separator)
         return self._settings[separator]
@@ -102,21 +95,13 @@ class StudyAnalysis(Compared[Summary]):
         return {}
 
     def measured(self) -> str:
-        """The sentence that defines the values of a trained study."""
-        folds, seeds = len(self.study.held_out), len(self.study.seeds)
-        unit, both = "seed", ""
-        if folds > 1:
-            of_seeds = f", {counted(seeds, 'seed')}" if self.rounds is None else ""
-            unit, both = TRAINING, f" ({counted(folds, 'fold')}{of_seeds})"
-        own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
-        tuned = f" {self.tuned.caption}" if self.tuned else ""
+        own = [f"{one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code]
         extras = dict.fromkeys(extra for summary in self.summaries for extra in summary.variant.data.also_test)
-        own += "".join(f" {extra.title}: {extra.words}, evaluated once." for extra in extras)
-        return f"{self.epochs}{self.median_over(unit)}{both}. {self.decided_on}{tuned}{own}"
+        own += [f"{extra.title}: {extra.words}, evaluated once." for extra in extras]
+        return " ".join([super().measured(), *own])
 
     @property
     def decided_on(self) -> str:
-        """The sentence that says on which images the variants are compared; empty for the measures of a program."""
         if self.decision.once:
             return f"The variants are compared by the {self.decision.words}, evaluated once."
         if self.decision.split == "test":
@@ -126,18 +111,7 @@ class StudyAnalysis(Compared[Summary]):
         return ""
 
     @property
-    def unit(self) -> str:
-        """What one value belongs to: a seed, or with folds a training."""
-        return TRAINING if len(self.study.held_out) > 1 else "seed"
-
-    @property
-    def folds(self) -> int:
-        """The folds that each seed is trained on; 1 without folds."""
-        return max(1, len(self.study.held_out))
-
-    @property
     def sampling(self) -> str:
-        """The sentence on the images as a sample, without its full stop; empty for other measures than an error."""
         sizes = sorted({images for one in self.shown if self.images_error(one) is not None and (images := _images(one))})
         if not sizes:
             return ""
@@ -149,11 +123,7 @@ class StudyAnalysis(Compared[Summary]):
         )
 
     def images_error(self, summary: Summary) -> float | None:
-        """The standard error in points that the number of images puts on the median error; None for other measures.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The standard error in points that the number of images puts on the median error; None for other measures."""
         images, error = _images(summary), finite(summary.median)
         if self.decision.measure != "error" or not images or error is None:
             return None
@@ -161,7 +131,6 @@ class StudyAnalysis(Compared[Summary]):
 
     @property
     def epochs(self) -> str:
-        """What the study decides by, at which epoch and in which unit: "Test error at the last epoch, in percent"."""
         by, when = self.decision, "at the last epoch"
         if self.study.epoch_rule == "best":
             images = {"test": " (chosen on the test images)", "validation": " (chosen on the held-out images)", "": ""}
@@ -257,6 +226,11 @@ class StudyAnalysis(Compared[Summary]):
         match = self.match(summary)
         return match.value if match and match.row.architecture == summary.variant.architecture else None
 
+    def published_alike(self, summary: Summary) -> float | None:
+        match, by = self.match(summary), self.decision
+        alike = match and not match.differences and (by.split, by.measure) == ("test", match.measure)
+        return match.value if match and alike else None
+
     def published_difference(self, summary: Summary) -> float | None:
         """Our median minus the published error in points; None without one of them, or if they are of other images.
 
@@ -279,36 +253,24 @@ class StudyAnalysis(Compared[Summary]):
         """The exponents with which the counts of a study without seeds grow along its axes."""
         return growth_exponents(self.growth_points)
 
-    def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints."""
-        study = {
-            "study": self.study.name,
-            "title": self.study.title,
-            "scale": self.study.scale,
-            "data": list(dict.fromkeys(summary.variant.data.title for summary in self.summaries)),
-        }
-        if not self.study.seeds:
-            growth = [exponent._asdict() for exponent in self.growth]
-            return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
-        return {
-            **study,
-            "epoch_rule": self.study.epoch_rule,
-            "summaries": [self._summary_values(summary) for summary in self.summaries],
-            "sentences": self.sentences,
-            **({"comparisons": self.rounds.states()} if self.rounds else {}),
-            **effects_json(self.effects),
-        }
+    def about_json(self) -> dict[str, Any]:
+        data = list(dict.fromkeys(summary.variant.data.title for summary in self.summaries))
+        return {"data": data, **({"epoch_rule": self.study.epoch_rule} if self.study.seeds else {})}
 
-    def _summary_values(self, summary: Summary) -> dict[str, Any]:
-        """A variant's values under stable names: seeds, comparison with the baseline, published value."""
-        baseline, verdict, match = self.baseline(summary), self.verdict(summary), self.match(summary)
-        return {
-            **summary.as_json(),
-            "baseline": baseline and baseline.label,
-            "against_baseline": verdict and verdict_values(verdict),
-            "published": match
-            and {match.measure: match.value, "source": match.published.source, "protocol_differs": list(match.differences)},
-        }
+    def as_json(self) -> dict[str, Any]:
+        if self.study.seeds:
+            return super().as_json()
+        study = {"study": self.study.name, "title": self.study.title, "scale": self.study.scale, **self.about_json()}
+        growth = [exponent._asdict() for exponent in self.growth]
+        return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
+
+    def summary_json(self, summary: Summary) -> dict[str, Any]:
+        """As of any study, with the published value."""
+        match = self.match(summary)
+        published = match and {
+            match.measure: match.value, "source": match.published.source, "protocol_differs": list(match.differences),
+        }  # fmt: skip
+        return {**super().summary_json(summary), "published": published}
 
     @cached_property
     def sentences(self) -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.candidate import Candidate, is_number
-from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
+from ablate.report.document import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, number, words
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
-from ablate.report.table_shape import ShapedColumn, shaped_table
+from ablate.report.table_shape import shaped_table
 from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
 from ablate.study.decision import CostName

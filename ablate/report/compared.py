@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from ablate.report.document import scale_badge
-from ablate.report.effects import StudyEffects, study_effects
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.rounds import Rounds
-from ablate.report.seeds import S
+from ablate.report.seeds import TRAINING, S
 from ablate.report.tuned import Tuned
-from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
+from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences, verdict_values
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sequential import Course
@@ -57,13 +57,18 @@ class Compared(Generic[S]):
     untuned: Self | None = None
 
     @property
+    def folds(self) -> int:
+        """The folds that each seed is trained on; 1 without folds."""
+        return max(1, len(self.study.held_out))
+
+    @property
     def unit(self) -> str:
-        """What one value belongs to: a seed."""
-        return "seed"
+        """What one value belongs to: a seed, or with folds a training."""
+        return TRAINING if self.folds > 1 else "seed"
 
     @property
     def epochs(self) -> str:
-        """What the study decides by, at which epoch and in which unit."""
+        """What the study decides by, when and in which unit: "Test error at the last epoch, in percent"."""
         raise NotImplementedError
 
     @property
@@ -78,6 +83,14 @@ class Compared(Generic[S]):
 
     def images_error(self, summary: S) -> float | None:
         """The standard error that the number of images puts on the median, in its unit; None where it is not known.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        return None
+
+    def published_alike(self, summary: S) -> float | None:
+        """The published value of a variant that was measured as ours was; None without one.
 
         Args:
             summary: One of `summaries`.
@@ -124,27 +137,47 @@ class Compared(Generic[S]):
         raise NotImplementedError
 
     def measured(self) -> str:
-        """The sentence that defines the values of the study."""
-        raise NotImplementedError
-
-    def median_over(self, unit: str = "seed") -> str:
-        """What a value is the median of, such as ", median over 3 to 5 seeds"; empty where nothing is recorded.
-
-        Args:
-            unit: What one value belongs to: "seed" or "training".
-        """
-        counts = sorted({summary.n for summary in self.summaries})
-        over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
-        return f", median over {over}" if counts[-1] else ""
+        """The sentences that define the values of the study."""
+        counts, both = sorted({summary.n for summary in self.summaries}), ""
+        over = counted(counts[0], self.unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {self.unit}s"
+        median = f", median over {over}" if counts[-1] else ""
+        if self.folds > 1:
+            of_seeds = f", {counted(len(self.study.seeds), 'seed')}" if self.rounds is None else ""
+            both = f" ({counted(self.folds, 'fold')}{of_seeds})"
+        said = [f"{self.epochs}{median}{both}.", self.decided_on, self.tuned.caption if self.tuned else ""]
+        return " ".join(filter(None, said))
 
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         raise NotImplementedError
 
+    def about_json(self) -> dict[str, Any]:
+        """What is compared, in plain values under stable names."""
+        raise NotImplementedError
+
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
-        raise NotImplementedError
+        return {
+            "study": self.study.name,
+            "title": self.study.title,
+            "scale": self.study.scale,
+            **self.about_json(),
+            "summaries": [self.summary_json(summary) for summary in self.summaries],
+            "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
+            **effects_json(self.effects),
+        }
+
+    def summary_json(self, summary: S) -> dict[str, Any]:
+        """A variant's plain values under stable names: its seeds, and the comparison with its baseline.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        baseline, verdict = self.baseline(summary), self.verdict(summary)
+        compared = {"baseline": baseline and baseline.label, "against_baseline": verdict and verdict_values(verdict)}
+        return {**summary.as_json(), **compared}
 
     @cached_property
     def effects(self) -> StudyEffects:
@@ -190,11 +223,6 @@ class Compared(Generic[S]):
     @cached_property
     def _baseline_of(self) -> dict[int, S | None]:
         return {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
-
-    @property
-    def folds(self) -> int:
-        """The folds that each seed is trained on; 1 without folds."""
-        return 1
 
     @property
     def paired_from(self) -> int:

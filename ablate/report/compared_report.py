@@ -67,7 +67,6 @@ class ComparedReport(Report, Generic[S]):
         """The versions, devices and code of the records, and their times, one text each."""
 
     def tables(self) -> list[Table]:
-        """The tables, the main one first."""
         one = self.analysis
         both = [both_table(one, one.untuned, one.tuned, ordered(one))] if one.tuned and one.untuned else []
         seeds = rounds_table if one.rounds else statistics_table
@@ -76,13 +75,11 @@ class ComparedReport(Report, Generic[S]):
         return [self.main_table(), *both, *statistics, *effects]
 
     def remarks(self) -> list[Remark]:
-        """The paragraphs below the tables."""
         one = self.analysis
         incomplete = [Remark(f"Incomplete: {one.progress}.", strong=True)] if one.recorded < one.planned else []
         return [*tuned_remarks(one.tuned, one.untuned is not None), *incomplete, *map(Remark, one.effects.remarks)]
 
     def conclusions(self) -> Iterable[tuple[str, Sentences]]:
-        """What the seeds say and do not say, as sections."""
         one = self.analysis
         effects = study_sentences(one.effects, one.decision, one.format)
         yield "What the seeds can and cannot say", Sentences(tuple(one.sentences))
@@ -97,7 +94,6 @@ class ComparedReport(Report, Generic[S]):
         yield "Every variant by its axes", parallel_axes(on_axes, one.decision)
 
     def finding(self) -> str:
-        """What came out, in one or two sentences; empty before two variants have a recorded trial."""
         return find(self.analysis)
 
     def provenance(self) -> Provenance | None:
@@ -115,7 +111,6 @@ class ComparedReport(Report, Generic[S]):
         return with_untuned(found, untuned and self.trials_of(untuned.summaries))
 
     def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints."""
         return self.analysis.as_json()
 
     def frames(self) -> dict[str, pd.DataFrame]:

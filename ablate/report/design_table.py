@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from ablate.report.compared import Compared
-from ablate.report.document import NO_VALUE, Cell, words
+from ablate.report.document import NO_VALUE, Cell, ShapedColumn, words
 from ablate.report.numbers import with_minus
 from ablate.report.verdicts import LEAST_LEVEL
 from ablate.study.designs import Design
@@ -18,20 +18,6 @@ CHECK = "✓"
 MOST_MARKS = 5  # columns of components beside a column of labels, which say the same
 LONGEST_NAME = 16  # of a baseline in the head of a column
 LABELLED = ("leave_one_out", "path", "one_at_a_time")
-
-
-class DesignColumn(NamedTuple):
-    """A column and the function that makes its cell from a summary.
-
-    Args:
-        title: The header.
-        cell: The cell of a variant.
-        numeric: Whether the column is aligned to the right and sorted by number.
-    """
-
-    title: str
-    cell: Callable[[Any], Cell]
-    numeric: bool = False
 
 
 def row_designs(summaries: Sequence[Any]) -> dict[int, Design]:
@@ -52,7 +38,7 @@ def row_designs(summaries: Sequence[Any]) -> dict[int, Design]:
 
 def design_columns(
     designs: dict[int, Design], published: bool = False, labelled: Collection[str] = (), without: str = ""
-) -> Iterator[DesignColumn]:
+) -> Iterator[ShapedColumn]:
     """The columns that say what each row is.
 
     Args:
@@ -64,17 +50,18 @@ def design_columns(
     first = next(iter(designs.values()))
     without = "" if len(first.factors) == 1 else without
     if first.kind == "one_at_a_time":
-        yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)], summary.variant)))
+        yield ShapedColumn("axes", "Changed", lambda summary: words(_changed(designs[id(summary)], summary.variant)), False)
         return
     if first.kind in LABELLED or published:
-        yield DesignColumn("Variant", lambda summary: words(_label(designs[id(summary)], summary.variant)))
+        yield ShapedColumn("axes", "Variant", lambda summary: words(_label(designs[id(summary)], summary.variant)), False)
     marked = first.kind not in LABELLED or len(first.components) <= MOST_MARKS
     for name, levels in first.factors.items():
         if name in first.changes and marked:
-            yield DesignColumn(name, lambda summary, name=name: _mark(designs[id(summary)], name))  # type: ignore[misc]
+            yield ShapedColumn("axes", name, lambda summary, name=name: _mark(designs[id(summary)], name), False)  # type: ignore[misc]
         elif name not in first.changes and name != without:
             numeric = name not in labelled and all(isinstance(level, (int, float)) for level in levels)
-            yield DesignColumn(
+            yield ShapedColumn(
+                "axes",
                 short_label(name),
                 lambda summary, name=name: axis_cell(summary.variant, name, designs[id(summary)].levels[name]),  # type: ignore[misc]
                 numeric,
@@ -109,7 +96,7 @@ def axis_cell(variant: Any, axis: str, value: Any) -> Cell:
     return Cell(value, variant.labels.get(axis) or readable(axis, plain(value)))
 
 
-def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
+def difference_column(analysis: Compared[Any]) -> ShapedColumn | None:
     """The column of the difference of each variant to its baseline with its interval; None where nothing is compared.
 
     Args:
@@ -135,7 +122,7 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     names = {baseline.name for baseline in analysis.baselines if baseline}
     name = names.pop() if len(names) == 1 else ""
     title = f"Difference to {name if len(name) <= LONGEST_NAME else 'baseline'}" if name else "Change"
-    return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
+    return ShapedColumn("difference", f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell)
 
 
 def describe_design(designs: dict[int, Design], base: str, axes: Mapping[int, Mapping[str, Any]]) -> str:

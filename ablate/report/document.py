@@ -81,6 +81,26 @@ class Column:
     fold: Literal["constant", "stated", "always", "never"] = "constant"
 
 
+class ShapedColumn(NamedTuple):
+    """A column and the function that computes its cells.
+
+    Args:
+        key: Its name in `table.columns` of a study file.
+        title: The header.
+        cell: The cell of a row.
+        numeric: Whether the column is aligned to the right and sorted by number.
+        fold: When the column is not shown, as in Column.
+        asked: Whether it is shown only where the author asks for it.
+    """
+
+    key: str
+    title: str
+    cell: Callable[[Any], Cell]
+    numeric: bool = True
+    fold: Literal["constant", "stated", "always", "never"] = "constant"
+    asked: bool = False
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of cells, such as one row per variant or candidate.
@@ -381,7 +401,7 @@ class Document:
         """
         said = [one for one in self.sections if isinstance(one.content, (Sentences, Notes))]
         others = [replace(one, content=self._without_main(one.content)) for one in self.sections if one not in said]
-        more = [one for one in others if is_filled(one.content)]
+        more = [one for one in others if _is_filled(one.content)]
         tables = [Section(table.title, table, table.folded) for table in self.tables]
         return [*tables[:1], *said, *tables[1:], *more]
 
@@ -419,15 +439,11 @@ def make_sections(*sections: tuple[str, Content]) -> tuple[Section, ...]:
     Args:
         sections: Pairs (heading, content).
     """
-    return tuple(Section(heading, one, heading == PREDICTIONS) for heading, one in sections if is_filled(one))
+    return tuple(Section(heading, one, heading == PREDICTIONS) for heading, one in sections if _is_filled(one))
 
 
-def is_filled(content: Content) -> bool:
-    """Whether a content shows anything.
-
-    Args:
-        content: Of a section.
-    """
+def _is_filled(content: Content) -> bool:
+    """Whether a content shows anything."""
     match content:
         case Sentences(texts):
             return bool(texts)

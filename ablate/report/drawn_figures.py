@@ -117,7 +117,7 @@ def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKin
         report: The kind of report.
         chosen: The names of the figures that a study lists, in its order. Names of other reports' figures are ignored.
     """
-    kinds = {kind.name: kind for kind in FIGURES if kind.report == report}
+    kinds = {kind.name: kind for kind in FIGURES if report in kind.reports}
     return [
         *(kinds[name] for name in chosen if name in kinds),
         *(kind for kind in kinds.values() if kind.choice == "always"),

@@ -163,12 +163,8 @@ def _left_out(
     return found
 
 
-def effect_rows(group: FactorEffects[Any]) -> list[dict[str, Any]]:
-    """One row per level mean, change and effect, in plain values under stable names: effects.csv and `--json`.
-
-    Args:
-        group: The effects of a crossing.
-    """
+def _effect_rows(group: FactorEffects[Any]) -> list[dict[str, Any]]:
+    """One row per level mean, change and effect, in plain values under stable names: effects.csv and `--json`."""
     crossing, found = group.crossing, group.found
     base: dict[str, Any] = {"data": crossing.title} if crossing.title else {}
     rows: list[dict[str, Any]] = []
@@ -220,7 +216,7 @@ def effects_json(effects: StudyEffects) -> dict[str, Any]:
             "seeds": [list(key) if isinstance(key, tuple) else key for key in group.keys],
             "left_out": list(group.left_out),
             "noise_sd": finite(group.found.sd),
-            "rows": effect_rows(group),
+            "rows": _effect_rows(group),
         }
         for group in effects.groups
     ]
@@ -235,5 +231,5 @@ def effects_frames(effects: StudyEffects) -> dict[str, pd.DataFrame]:
     """
     import pandas as pd
 
-    rows = [row for group in effects.groups for row in effect_rows(group)]
+    rows = [row for group in effects.groups for row in _effect_rows(group)]
     return {"effects": pd.DataFrame(rows)} if rows else {}

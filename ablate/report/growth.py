@@ -74,13 +74,8 @@ def net_axes(variant: Variant) -> dict[str, Any]:
     return axes
 
 
-def differing_axes(variant: Variant, base: Variant) -> list[str]:
-    """The axes in which two networks differ. For networks of two families it is "family" only.
-
-    Args:
-        variant: The one network.
-        base: The other network.
-    """
+def _differing_axes(variant: Variant, base: Variant) -> list[str]:
+    """The axes in which two networks differ. For networks of two families it is "family" only."""
     ours, theirs = net_axes(variant), net_axes(base)
     if ours["family"] != theirs["family"]:
         return ["family"]
@@ -96,14 +91,14 @@ def count_networks(summaries: Sequence[Summary], base: Variant) -> list[dict[str
     """
     axes = [net_axes(summary.variant) for summary in summaries]
     own = dict.fromkeys(axis for each in axes for axis in each if axis.startswith("args."))
-    differing = {axis for summary in summaries for axis in differing_axes(summary.variant, base)}
+    differing = {axis for summary in summaries for axis in _differing_axes(summary.variant, base)}
     columns = [*GROWING[:3], *(axis for axis in (*GROWING[3:], *own) if axis in differing)]
     shown = [axis for axis in columns if any(each.get(axis) is not None for each in axes)]
     return [
         {
             "net": summary.net,
             **summary.axes,
-            "varied": "base" if summary.variant is base else ", ".join(differing_axes(summary.variant, base)),
+            "varied": "base" if summary.variant is base else ", ".join(_differing_axes(summary.variant, base)),
             **{axis: each.get(axis) for axis in shown},
             **{measure: getattr(summary.variant.counts, measure) for measure in MEASURES},
         }
@@ -123,7 +118,7 @@ def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoin
     found: dict[str, dict[float, GrowthPoint]] = {}
     reference = net_axes(base)
     for variant in variants:
-        differing = differing_axes(variant, base)
+        differing = _differing_axes(variant, base)
         if len(differing) != 1:
             continue
         (axis,) = differing

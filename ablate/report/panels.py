@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from ablate.report.seeds import Seeds
-from ablate.report.summary import Summary
-from ablate.study.study import Study
 
-Panel = tuple[str, Sequence[Summary]]  # (title, empty for the only panel; the variants that it shows)
+Panel = tuple[str, Sequence[Any]]  # (title, empty for the only panel; the variants that it shows)
 
 
-def data_panels(summaries: Sequence[Summary]) -> list[Panel]:
+def data_panels(summaries: Sequence[Seeds[Any]]) -> list[Panel]:
     """A panel for each data set, in order, with the data set as its title; for one data set, one panel without a title.
 
     Args:
         summaries: The variants.
     """
-    titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
+    titles = list(dict.fromkeys(summary.data_title for summary in summaries))
     if len(titles) <= 1:
         return [("", list(summaries))]
-    return [(title, [s for s in summaries if s.variant.data.title == title]) for title in titles]
+    return [(title, [s for s in summaries if s.data_title == title]) for title in titles]
 
 
-def study_panels(study: Study, summaries: Sequence[Summary]) -> list[Panel]:
+def study_panels(study: Any, summaries: Sequence[Any]) -> list[Panel]:
     """The panels that a study names, else one for each data set. Variants and panels without a record are left out.
 
     Args:
@@ -46,14 +43,14 @@ def panel_labels(panels: Sequence[Panel]) -> list[list[str]]:
     Args:
         panels: The variants, grouped by panel.
     """
-    of_panels = [[summary.axes for summary in summaries] for _, summaries in panels]
+    of_panels = [[summary.label_axes for summary in summaries] for _, summaries in panels]
     varying = {
         axis
         for of_panel in of_panels
         for axis in {axis for axes in of_panel for axis in axes}
         if len({repr(axes.get(axis)) for axes in of_panel}) > 1
     }
-    return [_all_different([_named(summary, varying) for summary in summaries]) for _, summaries in panels]
+    return [_all_different([summary.label_with(varying) for summary in summaries]) for _, summaries in panels]
 
 
 def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
@@ -80,11 +77,6 @@ def missing_seeds(summary: Seeds[Any]) -> str:
     gaps = [] if summary.n == summary.planned else [f"{summary.n}/{summary.planned}"]
     gaps += [f"{len(summary.diverged)} diverged"] if summary.diverged else []
     return ", ".join(gaps)
-
-
-def _named(summary: Summary, axes: Collection[str]) -> str:
-    """The label of a variant with these axes only."""
-    return replace(summary, axes={axis: value for axis, value in summary.axes.items() if axis in axes}).label
 
 
 def _all_different(labels: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.kinds.measures import ERROR
@@ -12,14 +12,13 @@ from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
 from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
-from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
+from ablate.report.document import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, number, words
 from ablate.report.numbers import DASH, finite, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match, published_measure
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.summary import Summary
 from ablate.report.table_shape import (
-    ShapedColumn,
     cost,
     in_groups,
     is_baseline,
@@ -45,16 +44,10 @@ from ablate.study.table_style import Mark
 ONLY_PUBLISHED = "Published, not run here"
 
 
-class NetworkRow(NamedTuple):
-    """A row of the table: a variant on each data set, or a row that is only published.
+class _Row(NamedTuple):
+    """A row of the table: a variant on each data set, or a row that is only published."""
 
-    Args:
-        summaries: The variant's summaries by the title of the data set; empty for a row that is only published.
-        published: The published row; None for a row of the study.
-        source: The source of the published row.
-    """
-
-    summaries: dict[str, Summary]
+    summaries: dict[str, Summary]  # by the title of the data set; empty for a row that is only published
     published: PublishedRow | None = None
     source: str = ""
 
@@ -64,48 +57,24 @@ class NetworkRow(NamedTuple):
         return next(iter(self.summaries.values()), None)
 
 
-def no_value(row: NetworkRow) -> Cell:
-    """The cell of a row that has no value.
+def _column(
+    key: str,
+    title: str,
+    cell: Callable[[Summary], Cell],
+    numeric: bool = True,
+    only_published: Callable[[_Row], Cell] = lambda row: NO_VALUE,
+    data: str = "",
+    **options: Any,
+) -> ShapedColumn:
+    """A column with the cell of a variant, on one data set or the first, and that of a row that is only published."""
 
-    Args:
-        row: Any row.
-    """
-    return NO_VALUE
-
-
-class ColumnRule(NamedTuple):
-    """A column and the functions that compute its cells.
-
-    Args:
-        key: Its name in `table.columns` of a study file.
-        title: The header.
-        cell: The cell of a variant.
-        numeric: Whether the column is aligned to the right and sorted by number.
-        only_published: The cell of a row that is only published.
-        data: The title of the data set that the column shows; empty for a column about the network.
-        fold: When the column is not shown, as in Column.
-        asked: Whether it is shown only where the author asks for it.
-    """
-
-    key: str
-    title: str
-    cell: Callable[[Summary], Cell]
-    numeric: bool = True
-    only_published: Callable[[NetworkRow], Cell] = no_value
-    data: str = ""
-    fold: Literal["constant", "stated", "always", "never"] = "constant"
-    asked: bool = False
-
-    def of(self, row: NetworkRow) -> Cell:
-        """The cell of a row.
-
-        Args:
-            row: A row of the table.
-        """
+    def of(row: _Row) -> Cell:
         if row.published is not None:
-            return self.only_published(row)
-        summary = row.summaries.get(self.data) if self.data else row.first
-        return self.cell(summary) if summary else NO_VALUE
+            return only_published(row)
+        summary = row.summaries.get(data) if data else row.first
+        return cell(summary) if summary else NO_VALUE
+
+    return ShapedColumn(key, title, of, numeric, **options)
 
 
 def paper_table(analysis: StudyAnalysis) -> Table:
@@ -120,7 +89,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     by_recipe = _by_recipe(summaries)
     titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
     designs = row_designs(summaries)
-    of_data: list[ColumnRule] = []
+    of_data: list[ShapedColumn] = []
     marks = marked(analysis, style)
     for title in titles:
         of_data += _data_columns(analysis, title, len(titles) == 1, footnotes, marks)
@@ -137,7 +106,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are, costs]))
     rows = _ordered(analysis, by_recipe, designs, titles)
     return shaped_table(
-        [ShapedColumn(one.key, one.title, one.of, one.numeric, one.fold, one.asked) for one in columns],
+        columns,
         in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
         style,
         analysis.study.name,
@@ -146,30 +115,28 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     )
 
 
-def _group(row: NetworkRow) -> str:
+def _group(row: _Row) -> str:
     """The group of a row; rows that are only published form their own."""
     return ONLY_PUBLISHED if row.first is None else row.first.variant.group
 
 
-def _ordered(
-    analysis: StudyAnalysis, by_recipe: bool, designs: dict[int, Design], titles: Sequence[str]
-) -> list[NetworkRow]:
+def _ordered(analysis: StudyAnalysis, by_recipe: bool, designs: dict[int, Design], titles: Sequence[str]) -> list[_Row]:
     """The rows of the table in order."""
     style = analysis.study.table
-    networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
-    others = [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
+    networks = [_Row(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
+    others = [_Row({}, row, table.source) for table, row in analysis.rows_without_variant]
     places = {id(row): i for i, row in enumerate(row for table in analysis.study.published for row in table.rows)}
 
-    def place(row: NetworkRow) -> float:
+    def place(row: _Row) -> float:
         """The number of the published row."""
         matches = filter(None, map(analysis.match, row.summaries.values()))
         found = [places[id(one)] for one in ([row.published] if row.published else [match.row for match in matches])]
         return min(found, default=math.inf)
 
-    def result(row: NetworkRow) -> list[tuple[bool, float]]:
+    def result(row: _Row) -> list[tuple[bool, float]]:
         return [cost(row.summaries.get(title), style) for title in titles]
 
-    def full_first(row: NetworkRow) -> bool:
+    def full_first(row: _Row) -> bool:
         return row.first is None or designs[id(row.first)].row > 0
 
     order = usual_order(style, designs, any(place(row) < math.inf for row in networks))
@@ -195,13 +162,13 @@ def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
 
 def _network_columns(
     analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design], mark: bool
-) -> Iterable[ColumnRule]:
+) -> Iterable[ShapedColumn]:
     """The columns that describe the network: its name and the other axes that vary.
 
     The rows of a design are described by its factors instead. The name says which is the baseline, if `mark`.
     """
 
-    def name(row: NetworkRow) -> Cell:
+    def name(row: _Row) -> Cell:
         published = row.published
         assert published is not None
         why = f"not run: {published.not_run}" if published.not_run else NOT_RUN
@@ -216,13 +183,13 @@ def _network_columns(
         labelled = {axis for summary in summaries for axis in summary.variant.labels}
         group_by = analysis.study.table.group_by or ""
         first, *others = design_columns(designs, bool(analysis.rows_without_variant), labelled, group_by)
-        yield ColumnRule("name", first.title, named(first.cell), first.numeric, name)
-        yield from (ColumnRule("axes", column.title, column.cell, column.numeric) for column in others)
+        yield _column("name", first.title, named(first.cell), first.numeric, name)
+        yield from (_column("axes", column.title, column.cell, column.numeric) for column in others)
     of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
     own = any(summary.variant.whole_name for summary in summaries)
     if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
         cell = (lambda summary: words(summary.net)) if designs else named(lambda summary: words(summary.net))
-        yield ColumnRule("axes" if designs else "name", "Network", cell, False, no_value if designs else name)
+        yield _column("axes", "Network", cell, False) if designs else _column("name", "Network", cell, False, name)
     for axis in summaries[0].axes if summaries else ():
         if (
             axis not in (DATA_TITLE, analysis.study.table.group_by)
@@ -231,7 +198,7 @@ def _network_columns(
         ):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             title += ", tuned" if axis in tuned else ""
-            yield ColumnRule(
+            yield _column(
                 "axes",
                 title,
                 lambda summary, axis=axis: axis_cell(summary.variant, axis, summary.axes[axis]),  # type: ignore[misc]
@@ -239,36 +206,33 @@ def _network_columns(
                 fold="never" if axis in tuned else "constant",
             )
     if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
-        yield ColumnRule("stands_for", "Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
+        yield _column("stands_for", "Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
 
 
-def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
+def _size_columns(summaries: Sequence[Summary]) -> Iterable[ShapedColumn]:
     """The columns of the size of the network: N, parameters, multiply-adds."""
 
-    def parameters(row: NetworkRow) -> Cell:
+    def parameters(row: _Row) -> Cell:
         text = row.published.parameters if row.published else ""
         return Cell(stated_quantity(text), text or DASH)
 
-    yield ColumnRule(
+    yield _column(
         "parameters",
         "Parameters",
         lambda summary: number(summary.variant.counts.parameters, grouped),
         only_published=parameters,
     )
     if any(summary.variant.blocks_per_group is not None for summary in summaries):
-        yield ColumnRule("blocks", "N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
-    yield ColumnRule(
-        "multiply_adds",
-        "Mult-adds",
-        lambda summary: number(summary.variant.counts.multiply_adds, quantity),
-        fold="always",
+        yield _column("blocks", "N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
+    yield _column(
+        "multiply_adds", "Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always"
     )
 
 
-def _cost_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
+def _cost_columns(analysis: StudyAnalysis) -> Iterable[ShapedColumn]:
     """The columns of measured costs, which are shown where the author asks for them."""
     for name, known in MEASURED_COSTS.items():
-        yield ColumnRule(
+        yield _column(
             name,
             known.title,
             lambda summary, name=name, write=known.write: number(analysis.measured_cost(summary, name), write),  # type: ignore[misc]
@@ -291,7 +255,7 @@ def _cost_words(analysis: StudyAnalysis, shown: Sequence[str]) -> str:
 
 def _data_columns(
     analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, marks: dict[int, set[Mark]]
-) -> Iterable[ColumnRule]:
+) -> Iterable[ShapedColumn]:
     """The columns of one data set: our result, the published value, their difference.
 
     With only one data set there are also the range, the difference to the baseline and the number of seeds.
@@ -318,28 +282,28 @@ def _data_columns(
         log = analysis.log(summary)
         return number(log.error, percent, footnotes.mark(log.note)) if log else NO_VALUE
 
-    def only_published(row: NetworkRow) -> Cell:
+    def only_published(row: _Row) -> Cell:
         return number(row.published.of(measure).get(stands_for) if row.published else None, write)
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
     of = "" if alone else f"{title}, "
     first = result_title(analysis.decision, style) if alone else f"{title}{unit}"
-    yield ColumnRule("result", first, median, data=title, fold="never")
+    yield _column("result", first, median, data=title, fold="never")
     interval = interval_title(analysis.on(title))
-    yield ColumnRule("range", f"{of}{interval if alone else interval.lower()}", interval_cell, data=title, asked=not alone)
+    yield _column("range", f"{of}{interval if alone else interval.lower()}", interval_cell, data=title, asked=not alone)
     if difference_to := difference_column(analysis):
         head = difference_to.title if alone else f"{of}{difference_to.title[:1].lower()}{difference_to.title[1:]}"
-        yield ColumnRule("difference", head, difference_to.cell, data=title, asked=not alone)
+        yield _column("difference", head, difference_to.cell, data=title, asked=not alone)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
-        yield ColumnRule("published", names[0], published, only_published=only_published, data=title)
-        yield ColumnRule("minus_published", names[1], difference, data=title)
+        yield _column("published", names[0], published, only_published=only_published, data=title)
+        yield _column("minus_published", names[1], difference, data=title)
     if any(analysis.log(summary) for summary in analysis.summaries if summary.variant.data.title == title):
-        yield ColumnRule("log", "Authors' log" if alone else f"{title}, authors' log", logged, data=title)
-    yield ColumnRule("seeds", f"{of}n", seeds_cell, data=title, fold="stated", asked=not alone)
+        yield _column("log", "Authors' log" if alone else f"{title}, authors' log", logged, data=title)
+    yield _column("seeds", f"{of}n", seeds_cell, data=title, fold="stated", asked=not alone)
 
 
-def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
+def _more_columns(analysis: StudyAnalysis) -> Iterable[ShapedColumn]:
     """The columns of the measures beside the error, where records have them, and of other published values."""
     for measure in dict.fromkeys(one for summary in analysis.summaries for one in summary.more_measures):
         if any(summary.median_of(measure.name) is not None for summary in analysis.summaries):
@@ -347,7 +311,7 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
             def median(summary: Summary, one: ShownMeasure = measure) -> Cell:
                 return number(summary.median_of(one.name, one.worst), format_of(one.unit).value)
 
-            yield ColumnRule("measures", _measure_title(measure, analysis.decision), median)
+            yield _column("measures", _measure_title(measure, analysis.decision), median)
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
@@ -356,10 +320,10 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
             rows = [match.row for s in of_net if (match := analysis.match(s))]
             return number(next((row.other[title] for row in rows if title in row.other), None), plain)
 
-        def other(row: NetworkRow, title: str = title) -> Cell:
+        def other(row: _Row, title: str = title) -> Cell:
             return number(row.published.other.get(title) if row.published else None, plain)
 
-        yield ColumnRule("other", f"{title} (published)", cell, only_published=other)
+        yield _column("other", f"{title} (published)", cell, only_published=other)
 
 
 def _measure_title(measure: ShownMeasure, by: Decision) -> str:
@@ -368,7 +332,7 @@ def _measure_title(measure: ShownMeasure, by: Decision) -> str:
     return f"{words[:1].upper()}{words[1:]}{f', {measure.unit}' if measure.unit else ''}"
 
 
-def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
+def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ShapedColumn]:
     """The last columns of a study that decides on held-out images: its measure of the test images; one a data set."""
     by = analysis.decision
 
@@ -380,10 +344,10 @@ def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Co
         unit = f", {by.unit}" if by.unit else ""
         for title in titles:
             head = f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}"
-            yield ColumnRule("test", head, cell, data=title)
+            yield _column("test", head, cell, data=title)
 
 
-def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
+def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ShapedColumn]:
     """The columns of further test images: the measure that decides, evaluated once; one for each set and data set."""
     by = analysis.decision
     measure, noun = by.once or by.measure, by.noun.split(" on ")[0] if by.once else by.noun
@@ -398,7 +362,7 @@ def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[C
             decides = by.measure == f"{extra.column}_{measure}"
             if not decides and any(summary.median_on(extra, measure) is not None for summary in analysis.summaries):
                 head = f"{extra.title}: {noun}{f', {by.unit}' if by.unit else ''}"
-                yield ColumnRule("also_test", head if len(titles) == 1 else f"{title}, {head}", cell, data=title)
+                yield _column("also_test", head if len(titles) == 1 else f"{title}, {head}", cell, data=title)
 
 
 def _protocol(match: Match) -> str:

@@ -130,10 +130,7 @@ def _over_images_details() -> Iterator[str]:
 def _test_cells(test: ImageTest | None) -> list[Cell]:
     if test is None:
         return [NO_VALUE, NO_VALUE]
-    return [
-        Cell(test.interval.low, _interval(test.interval)),
-        number(test.p_family, p_text, bold=test.p_family < ALPHA),
-    ]
+    return [Cell(test.interval.low, _interval(test.interval)), number(test.p_family, p_text, bold=test.p_family < ALPHA)]
 
 
 def _interval(interval: Interval) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,10 @@ from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.both_answers import both_sentences
 from ablate.report.compared import Compared
-from ablate.report.effects import effects_json
 from ablate.report.numbers import counted, finite
 from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Seeds, TrialRecord
-from ablate.report.verdicts import verdict_values
 from ablate.study.decision import Decision
 from ablate.study.designs import designs_json
 from ablate.study.plan import OPEN
@@ -41,26 +39,13 @@ class ProgramSummary(Seeds[ProgramTrial]):
 
     @property
     def name(self) -> str:
-        """The name of the variant."""
         return self.variant.net
 
     def value(self, record: Record) -> float:
-        """The value of a record that the study decides by; infinite if the trial diverged.
-
-        Args:
-            record: Of one of the trials.
-
-        Raises:
-            RecordError: The record does not have the measure.
-        """
         return program_value(record, self.decision)
 
     def rows(self, record: Record) -> list[dict[str, Any]]:
-        """The epochs of a record that curves show, counted from 1, as some programs count from 0.
-
-        Args:
-            record: Of one of the trials.
-        """
+        """The epochs of a record that curves show, counted from 1, as some programs count from 0."""
         rows = record.epochs()
         first = min(1, rows[0]["epoch"]) if rows else 1
         return [{**row, "epoch": row["epoch"] - first + 1} for row in rows]
@@ -75,7 +60,6 @@ class ProgramSummary(Seeds[ProgramTrial]):
         return statistics.median(found) if found else None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values under stable names. An infinite value is null; `diverged` lists its seed."""
         return {
             "net": self.name,
             **designs_json(self.variant),
@@ -95,15 +79,10 @@ class ProgramAnalysis(Compared[ProgramSummary]):
 
     @property
     def epochs(self) -> str:
-        """What the study decides by and in which unit: "Val error as reported last, in percent"."""
         return ", ".join(filter(None, [f"{self.decision.title} as reported last", self.decision.in_unit]))
 
     def setting(self, separator: str) -> str:
-        """The command and what varies, in words.
-
-        Args:
-            separator: The text between two parts, "; " or ". ".
-        """
+        """The command and what varies, in words."""
         study = self.study
         varied = varied_axes(study)
         same = {axis: value for axis, value in study.variants[0].axes.items() if axis not in varied}
@@ -114,39 +93,15 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         shown += [f"{tune} for each variant: {', '.join(tuned)}"] if tuned else []
         return separator.join([*describe_command(study.program, same, separator), *shown])
 
-    def measured(self) -> str:
-        """The sentence that defines the values of the study."""
-        return f"{self.epochs}{self.median_over()}.{f' {self.tuned.caption}' if self.tuned else ''}"
-
     @cached_property
     def sentences(self) -> list[str]:
-        """The conclusions that the seeds allow and do not allow, one sentence each."""
         compared = rounds_sentences(self) if self.rounds else self.comparison_sentences()
         both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
         return [*compared, *both, *self.order_sentences()]
 
-    def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints."""
-        return {
-            "study": self.study.name,
-            "title": self.study.title,
-            "scale": self.study.scale,
-            "command": list(self.study.program.words),
-            "decide_by": self.decision.measure,
-            "goal": self.decision.goal,
-            "summaries": [self._summary_values(summary) for summary in self.summaries],
-            "sentences": self.sentences,
-            **({"comparisons": self.rounds.states()} if self.rounds else {}),
-            **effects_json(self.effects),
-        }
-
-    def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:
-        baseline, verdict = self.baseline(summary), self.verdict(summary)
-        return {
-            **summary.as_json(),
-            "baseline": baseline and baseline.name,
-            "against_baseline": verdict and verdict_values(verdict),
-        }
+    def about_json(self) -> dict[str, Any]:
+        by = self.decision
+        return {"command": list(self.study.program.words), "decide_by": by.measure, "goal": by.goal}
 
 
 def varied_axes(study: ProgramStudy) -> list[str]:
@@ -202,13 +157,11 @@ def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:
     Raises:
         RecordError: A record is damaged, or lacks the measure that the study decides by.
     """
-    names = tuple(measure.name for measure in study.measures)
-    summaries = {id(variant): _summarize(variant, study, names, runs) for variant in study.variants}
-    compared = tuple(None if baseline is None else summaries[id(baseline)] for baseline in study.baselines)
-    rounds = follow_rounds(study.until, tuple(summaries.values()), compared) if study.until else None
-    return ProgramAnalysis(study, *asked_only(rounds, tuple(summaries.values()), compared), runs, rounds)
-
-
-def _summarize(variant: ProgramVariant, study: ProgramStudy, names: Sequence[str], runs: Path) -> ProgramSummary:
-    trials = tuple(TrialRecord(trial, read_record(runs, trial.id, "")) for trial in variant.trials(study.seeds))
-    return ProgramSummary(variant, trials, study.decision, tuple(names))
+    names, found = tuple(measure.name for measure in study.measures), {}
+    for variant in study.variants:
+        trials = tuple(TrialRecord(trial, read_record(runs, trial.id, "")) for trial in variant.trials(study.seeds))
+        found[id(variant)] = ProgramSummary(variant, trials, study.decision, names)
+    summaries = tuple(found.values())
+    compared = tuple(None if baseline is None else found[id(baseline)] for baseline in study.baselines)
+    rounds = follow_rounds(study.until, summaries, compared) if study.until else None
+    return ProgramAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)

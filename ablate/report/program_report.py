@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ablate.records.records import trial_state
 from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
-from ablate.report.document import (
-    Cell,
-    Table,
-    TrialCurve,
-    number,
-    words,
-)
-from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.numbers import counted, device_time, finite, format_of
+from ablate.report.document import Cell, ShapedColumn, Table, TrialCurve, number, words
+from ablate.report.numbers import device_time, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
+from ablate.report.provenance import made_by
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.table_shape import (
-    ShapedColumn,
     in_groups,
     is_baseline,
     mark_words,
@@ -54,39 +46,25 @@ class ProgramReport(ComparedReport[ProgramSummary]):
     """
 
     analysis: ProgramAnalysis
+    kind = "program"
 
     def main_table(self) -> Table:
-        """The table of the variants."""
-        return program_table(self.analysis)
+        return _program_table(self.analysis)
 
     @property
     def provenance_fields(self) -> Sequence[str]:
-        """The columns of the table of where trials come from."""
         return ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
 
     def made_with(self) -> list[str]:
-        """The versions, devices and code of the records, and the time that they took, one text each."""
         return program_made_with(self.analysis.summaries)
 
     def trials_of(self, summaries: Sequence[ProgramSummary]) -> pd.DataFrame:
-        """One row per trial, as returned by program_trials_frame().
-
-        Args:
-            summaries: Of the variants.
-        """
         return program_trials_frame(summaries, self.analysis.runs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of table.csv."""
         return [_row(self.analysis, summary) for summary in self.analysis.summaries]
 
-    def draw_figures(self) -> dict[str, DrawnFigure]:
-        """Draw the study's figures and return them by name; none before a trial is recorded."""
-        analysis = self.analysis
-        return draw_figures(analysis, "program", analysis.study.figures) if analysis.recorded else {}
-
     def curves(self) -> Iterable[TrialCurve]:
-        """The curve of every recorded seed. Each variant has its own number."""
         for place, summary in enumerate(self.analysis.shown):
             yield from seed_curves(place, summary)
 
@@ -122,12 +100,8 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
     return pd.DataFrame(rows)
 
 
-def program_table(analysis: ProgramAnalysis) -> Table:
-    """The main table, as its author shapes it: a row per variant with its axes, the result, and the other measures.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+def _program_table(analysis: ProgramAnalysis) -> Table:
+    """The main table, as its author shapes it: a row per variant with its axes, the result, and the other measures."""
     study, by, style, summaries = analysis.study, analysis.decision, analysis.study.table, analysis.summaries
     designs, marks = row_designs(summaries), marked(analysis, style)
     difference = difference_column(analysis)
@@ -137,8 +111,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         return lambda summary: with_baseline(cell(summary), not told and is_baseline(analysis, summary))
 
     labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
-    of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
-    described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
+    described = [*design_columns(designs, labelled=labelled, without=group_by)] if designs else []
     varied, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
     columns = {axis: ShapedColumn("axes", axis, _axis(axis), False) for axis in varied}
     columns |= {axis: columns[axis]._replace(title=f"{axis}, tuned", fold="never") for axis in tuned}
@@ -156,7 +129,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         *described,
         ShapedColumn("result", result_title(by, style), lambda one: result_cell(one, style, marks), fold="never"),
         ShapedColumn("range", interval_title(summaries), interval_cell),
-        *([ShapedColumn("difference", difference.title, difference.cell)] if difference else []),
+        *([difference] if difference else []),
         *(_measured(measure) for measure in study.measures if measure.name != by.measure),
         ShapedColumn("seeds", "n", seeds_cell, fold="stated"),
     ]
@@ -207,14 +180,5 @@ def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
         summaries: Of the variants of a study, or of the trainings of a search.
     """
     records = [record for summary in summaries for record in summary.records]
-    kinds: Counter[str] = Counter()
-    for record in records:
-        made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}
-        revision = (made["revision"] or "release")[:12]
-        threads = counted(made["threads"], "thread")
-        kinds[f"ablate {made['ablate']} ({revision}), Python {made['python']}, {made['device']}, {threads} per trial"] += 1
-    lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
-    if records:
-        seconds = sum(record.result.get("seconds", 0) for record in records)
-        lines.append(f"{device_time(seconds)} of the program")
-    return lines
+    seconds = sum(record.result.get("seconds", 0) for record in records)
+    return [*made_by(records), *([f"{device_time(seconds)} of the program"] if records else [])]

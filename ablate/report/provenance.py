@@ -14,7 +14,7 @@ from ablate.records.code import changed_codes
 from ablate.records.earlier import Earlier, earlier_lines
 from ablate.records.epochs import Row
 from ablate.records.former import former_ids
-from ablate.records.records import trial_state
+from ablate.records.records import Record, trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
@@ -43,15 +43,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         runs: The runs directory.
     """
     records = [record for summary in summaries for record in summary.records]
-    kinds: Counter[str] = Counter()
-    for record in records:
-        made = {**dict.fromkeys(_MADE_COLUMNS, "?"), **record.result.get("provenance", {})}
-        revision = (made["revision"] or "release")[:12]
-        kinds[
-            f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
-            f"{made['device']}, {counted(made['threads'], 'thread')} per trial"
-        ] += 1
-    lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
+    lines = made_by(records, ", torch {torch}")
     if records:
         passes = ("train_seconds", "test_seconds", f"{FINAL}seconds")
         seconds = sum(record.result.get(key, 0) for record in records for key in passes)
@@ -59,6 +51,22 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         lines += _adopted_lines(summaries, runs)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
+
+
+def made_by(records: Iterable[Record], packages: str = "") -> list[str]:
+    """The versions, devices and threads of some records, and how many trials each has, one text each.
+
+    Args:
+        records: Of trials.
+        packages: Further versions that are named, such as ", torch {torch}".
+    """
+    kinds: Counter[str] = Counter()
+    for record in records:
+        made = {**dict.fromkeys(_MADE_COLUMNS, "?"), **record.result.get("provenance", {})}
+        made |= {"revision": (made["revision"] or "release")[:12], "threads": counted(made["threads"], "thread")}
+        text = f"ablate {{ablate}} ({{revision}}){packages}, Python {{python}}, {{device}}, {{threads}} per trial"
+        kinds[text.format(**made)] += 1
+    return [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
 
 
 def _adopted_lines(summaries: Sequence[Summary], runs: Path) -> list[str]:

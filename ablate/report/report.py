@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RecordError, RunError
 from ablate.files import is_real_directory, real_directory, remove_leftovers, write_atomically
+from ablate.kinds.figures import ReportKind
 from ablate.records.kept import FOLDER, MOST, NAMES, WITH_LOGITS, Kept, keep_records
 from ablate.report.document import (
     PREDICTIONS,
@@ -25,7 +26,7 @@ from ablate.report.document import (
     make_sections,
 )
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
-from ablate.report.drawn_figures import DrawnFigure, is_figure
+from ablate.report.drawn_figures import DrawnFigure, draw_figures, is_figure
 from ablate.report.earlier_report import PREDICTIONS as OF_LOGITS
 from ablate.report.earlier_report import check_replaces
 from ablate.report.writers.csv import to_csv
@@ -49,6 +50,7 @@ class Report(ABC):
     """
 
     analysis: Any  # of a study or a search
+    kind: ReportKind  # which figures it may have
 
     def __repr__(self) -> str:
         analysis = self.analysis
@@ -81,10 +83,6 @@ class Report(ABC):
     @abstractmethod
     def finding(self) -> str:
         """What came out, in one or two sentences; empty for none."""
-
-    @abstractmethod
-    def draw_figures(self) -> dict[str, DrawnFigure]:
-        """Draw the figures and return them by name."""
 
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
@@ -142,6 +140,11 @@ class Report(ABC):
     def figures(self) -> dict[str, DrawnFigure]:
         """The figures by name."""
         return self.draw_figures()
+
+    def draw_figures(self) -> dict[str, DrawnFigure]:
+        """Draw the figures and return them by name; none before a trial is recorded."""
+        shown = self.analysis.recorded or self.kind == "counted"
+        return draw_figures(self.analysis, self.kind, self.analysis.study.figures) if shown else {}
 
     def files(self) -> dict[str, bytes]:
         """The content of every file of the report by file name."""

@@ -12,13 +12,16 @@ from ablate.report.candidate import DIVERGED, Candidate, CandidateState
 from ablate.report.document import scale_badge
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.pareto import pareto_front
-from ablate.report.search_setting import describe_search, describe_trainings, describe_validation
+from ablate.report.program_analysis import describe_command
+from ablate.report.search_setting import describe_measured, describe_search
+from ablate.report.seeds import TRAINING
 from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.family import adjusted_p_values, smallest_p_values
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
-from ablate.study.program import ProgramStudy
+from ablate.study.program import EPOCHS, ProgramStudy
+from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Study
 
 TOP = 10  # candidates that are shown and compared with the best
@@ -28,7 +31,7 @@ TOP = 10  # candidates that are shown and compared with the best
 class SearchAnalysis:
     """The candidates of a search, ordered by their objective.
 
-    ProgramSearchAnalysis says what is different where a candidate is a run of a program.
+    ProgramSearchAnalysis, below, says what is different where a candidate is a run of a program.
 
     Args:
         study: As loaded by load_study(), with a search.
@@ -151,8 +154,7 @@ class SearchAnalysis:
 
         Such as "validation error on 5 folds of the training images, 5 trainings per candidate, ...".
         """
-        networks = self.networks
-        return f"{describe_validation(networks)}, {describe_trainings(networks)}; the test images were not read"
+        return f"{describe_measured(self.networks)}; the test images were not read"
 
     @property
     def caption_start(self) -> str:
@@ -287,3 +289,51 @@ class SearchAnalysis:
             candidate: A candidate of the search.
         """
         return tuple(candidate.cost(name) for name in self.search.also_minimize)
+
+
+@dataclass(frozen=True)
+class ProgramSearchAnalysis(SearchAnalysis):
+    """The candidates of a search of a program, ordered by the measure that the study decides by."""
+
+    study: ProgramStudy
+
+    @property
+    def of_networks(self) -> bool:
+        """False: a candidate has no network that ablate knows."""
+        return False
+
+    @property
+    def budget(self) -> Budget | None:
+        """None: a program has no counts."""
+        return None
+
+    @property
+    def trainings(self) -> int:
+        return len(self.study.seeds)
+
+    @property
+    def same_epochs(self) -> int:
+        epochs = self.study.base.get(EPOCHS, self.study.program.epochs)
+        return epochs if isinstance(epochs, int) and EPOCHS not in self.search.axes else 0
+
+    def has_value(self, told: float) -> bool:
+        return math.isfinite(told)
+
+    @property
+    def caution(self) -> str:
+        best, by = self.best, self.decision
+        assert best is not None
+        return (
+            f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its {by.noun} is "
+            f"{'high' if by.maximized else 'low'}, so {self.format.with_unit(self.objective(best))} is not an estimate for "
+            "other seeds; a study that takes its values measures that."
+        )
+
+    def setting(self, separator: str) -> str:
+        """The command, the values that are not searched, the files and the searched axes, in words."""
+        word = "Searched" if separator.startswith(".") else "searched"
+        command = describe_command(self.study.program, self.study.base, separator)
+        return separator.join([*command, f"{word}: {', '.join(map(short_axis, self.search.axes))}"])
+
+    def measured(self) -> str:
+        return f"{self.decision.words} as reported last, {counted(self.trainings, TRAINING)} per candidate"

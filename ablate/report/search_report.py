@@ -9,21 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.records.records import read_record
 from ablate.records.searches import KeptCandidate, KeptSearch, search_bytes, search_name, search_path
 from ablate.report.best_file import FILE, best_yaml
 from ablate.report.candidate import Candidate
 from ablate.report.candidates_frame import candidates_frame
 from ablate.report.candidates_table import search_tables
 from ablate.report.document import Content, Provenance, Sentences, Table
-from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
 from ablate.report.parallel_axes import parallel_axes
+from ablate.report.program_analysis import ProgramSummary
+from ablate.report.program_report import MADE, program_made_with, program_trials_frame
 from ablate.report.provenance import made_with, provenance_table
 from ablate.report.report import Report
-from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_analysis import ProgramSearchAnalysis, SearchAnalysis
 from ablate.report.search_sentences import search_finding, search_sentences
+from ablate.report.seeds import TrialRecord
 from ablate.report.setting import describe_copies
-from ablate.report.trainings import CandidateTrainings, read_trainings, trainings_frame
+from ablate.report.trainings import CandidateTrainings, owned_trainings, read_trainings, trainings_frame
+from ablate.study.program import ProgramTrial, ProgramVariant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,23 +47,20 @@ class SearchReport(Report):
     """
 
     analysis: SearchAnalysis
+    kind = "search"
 
     def tables(self) -> list[Table]:
-        """The tables of the candidates, and further ones."""
         return [*search_tables(self.analysis), *self.more_tables()]
 
     def conclusions(self) -> Iterable[tuple[str, Sentences]]:
-        """What the search says and does not say, as a section."""
         return [("What the search can and cannot say", Sentences(tuple(search_sentences(self.analysis))))]
 
     def details(self) -> Iterable[tuple[str, Content]]:
-        """Every candidate by its axes."""
         one = self.analysis
         on_axes = [(f"Candidate {each.number}", each.values, one.objective(each)) for each in one.of_state("complete")]
         return [("Every candidate by its axes", parallel_axes(on_axes, one.decision))]
 
     def finding(self) -> str:
-        """What came out, in one or two sentences."""
         return search_finding(self.analysis)
 
     def about(self) -> str:
@@ -131,7 +132,6 @@ class SearchReport(Report):
         return [trial.id for one in self.analysis.of_state("pruned") for trial in one.trials]
 
     def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints: errors in percent, null where infinite."""
         analysis = self.analysis
         rows = candidates_frame(analysis).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
         return {
@@ -149,9 +149,55 @@ class SearchReport(Report):
             "sentences": search_sentences(analysis),
         }
 
-    def draw_figures(self) -> dict[str, DrawnFigure]:
-        """Draw the figures of a search and return them by name."""
-        return draw_figures(self.analysis, "search")
+
+@dataclass(frozen=True, repr=False)
+class ProgramSearchReport(SearchReport):
+    """The report of a search of a program.
+
+    Args:
+        analysis: The analysis of the search.
+    """
+
+    analysis: ProgramSearchAnalysis
+
+    def about(self) -> str:
+        """Empty: a program chooses its data itself, and the first caption has the setting."""
+        return ""
+
+    def more_tables(self) -> list[Table]:
+        """Empty: a program's images are not known."""
+        return []
+
+    def made_with(self) -> list[str]:
+        return program_made_with(self._summaries)
+
+    @property
+    def provenance_fields(self) -> Sequence[str]:
+        return ("candidate", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
+
+    @property
+    def data_titles(self) -> list[str]:
+        """Empty: a program chooses its data itself."""
+        return []
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        frame = program_trials_frame(self._summaries, self.analysis.runs)
+        numbers = [one.number for one, summary in zip(self.analysis.candidates, self._summaries) for _ in summary.trials]
+        frame.insert(0, "candidate", numbers)
+        return frame[frame["state"] != "missing"] if len(frame) else frame
+
+    @cached_property
+    def _summaries(self) -> list[ProgramSummary]:
+        """The trainings of each candidate that are shown as its own."""
+        analysis, found = self.analysis, []
+        names = tuple(measure.name for measure in analysis.study.measures)
+        for one, numbers in zip(analysis.candidates, owned_trainings(analysis.candidates)):
+            assert isinstance(one.variant, ProgramVariant)
+            own = [trial for number in numbers if isinstance(trial := one.trials[number], ProgramTrial)]
+            trials = tuple(TrialRecord(trial, read_record(analysis.runs, trial.id, "")) for trial in own)
+            found.append(ProgramSummary(one.variant, trials, analysis.decision, names))
+        return found
 
 
 def _kept(one: Candidate) -> KeptCandidate:

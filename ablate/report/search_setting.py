@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.numbers import counted, quantity
+from ablate.report.seeds import TRAINING
 from ablate.report.setting import describe_data, describe_held_out, describe_recipe
 from ablate.study.budget import Budget
 from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Study
 
-TRAINING = "training"  # the unit that has one validation error
 MEASURES = {
     "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
     **{name: cost.words for name, cost in MEASURED_COSTS.items()},
@@ -47,24 +47,16 @@ def describe_budget(budget: Budget) -> str:
     return f"{' and '.join(f'{word} {quantity(bound)}' for word, bound in bounds if bound)} {measure}{solved}"
 
 
-def describe_validation(study: Study) -> str:
-    """What the errors of a search are measured on, such as "validation error on 5 folds of the training images".
+def describe_measured(study: Study) -> str:
+    """What the errors of a search are measured on, and the trainings: "... on 5 folds of the training images, 5 trainings".
 
     Args:
         study: As loaded by load_study(), with a search.
     """
-    return f"{study.decision.words} on {describe_held_out(_search_of(study).held_out)}"
-
-
-def describe_trainings(study: Study) -> str:
-    """The number of trainings per candidate: "5 trainings per candidate", "15 trainings per candidate (5 folds, 3 seeds)".
-
-    Args:
-        study: As loaded by load_study(), with a search.
-    """
-    folds, seeds = len(_search_of(study).held_out), len(study.seeds)
-    both = f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})" if min(folds, seeds) > 1 else ""
-    return f"{counted(folds * seeds, TRAINING)} per candidate{both}"
+    parts, seeds = _search_of(study).held_out, len(study.seeds)
+    both = f" ({counted(len(parts), 'fold')}, {counted(seeds, 'seed')})" if min(len(parts), seeds) > 1 else ""
+    trainings = f"{counted(len(parts) * seeds, TRAINING)} per candidate{both}"
+    return f"{study.decision.words} on {describe_held_out(parts)}, {trainings}"
 
 
 def _search_of(study: Study) -> Search:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -18,6 +19,7 @@ from ablate.study.study import Trial
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+TRAINING = "training"  # what one value belongs to where a seed has several, as with folds
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
 
 T = TypeVar("T", Trial, ProgramTrial)
@@ -64,6 +66,24 @@ class Seeds(Generic[T]):
     def data_title(self) -> str:
         """The title of the data set; "" for a program, which chooses its data itself."""
         return ""
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of its network; 0 for a program, whose networks are not known."""
+        return 0
+
+    @property
+    def label_axes(self) -> Mapping[str, Any]:
+        """The values of the axes that label_with() may name; none for a program, whose variants are named whole."""
+        return {}
+
+    def label_with(self, axes: Collection[str]) -> str:
+        """The label with some axes only.
+
+        Args:
+            axes: Of `label_axes`.
+        """
+        return self.label
 
     def value(self, record: Record) -> float:
         """The value of a record that the study decides by; infinite if the trial diverged.

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ablate.kinds.figures import ReportKind
 from ablate.nets.notation import remark
 from ablate.records.earlier import earlier_remarks
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.counts_table import counts_table, growth_table
+from ablate.report.curves import imported_curves
 from ablate.report.document import Provenance, Remark, Sentences, Table, TrialCurve
-from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
-from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
 from ablate.report.predictions_table import image_sentences, prediction_frames, prediction_tables
@@ -42,28 +42,28 @@ class StudyReport(ComparedReport[Summary]):
 
     analysis: StudyAnalysis
 
+    @property
+    def kind(self) -> ReportKind:  # type: ignore[override]
+        return "trained" if self.analysis.study.seeds else "counted"
+
     def about(self) -> str:
         """The images and the recipe."""
         return f"{self.analysis.setting('. ')}." if self.analysis.study.seeds else ""
 
     def main_table(self) -> Table:
-        """The table of the variants, or of the networks of a study without seeds."""
         return paper_table(self.analysis) if self.analysis.study.seeds else counts_table(self.analysis)
 
     def tables(self) -> list[Table]:
-        """The tables, the main one first; then the growth of the counts and the files of the data."""
         one = self.analysis
         growth = [growth_table(one)] if one.growth else []
         files = files_tables(one.study.name, one.summaries)
         return [*super().tables(), *growth, *files, *prediction_tables(one)]
 
     def conclusions(self) -> Iterable[tuple[str, Sentences]]:
-        """What the seeds and the images say and do not say, as sections."""
         seeds, *others = super().conclusions()
         return [seeds, ("What the images say", Sentences(tuple(image_sentences(self.analysis)))), *others]
 
     def remarks(self) -> list[Remark]:
-        """The paragraphs below the tables."""
         summaries = self.analysis.summaries
         missing = [one.trial for summary in summaries for one in summary.trials if one.record is None]
         of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in summaries)
@@ -71,32 +71,22 @@ class StudyReport(ComparedReport[Summary]):
         return [*super().remarks(), *(Remark(f"{text}.") for text in texts)]
 
     def finding(self) -> str:
-        """What came out, in one or two sentences; empty if nothing is trained."""
         return super().finding() if self.analysis.study.seeds else ""
 
     def provenance(self) -> Provenance | None:
-        """Every trial and where it comes from; None if nothing is trained."""
         return super().provenance() if self.analysis.study.seeds else None
 
     @property
     def provenance_fields(self) -> Sequence[str]:
-        """The columns of the table of where trials come from."""
         return (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)
 
     def made_with(self) -> list[str]:
-        """The versions, devices and code of the records, and their times, one text each."""
         return made_with(self.analysis.summaries, self.analysis.runs)
 
     def trials_of(self, summaries: Sequence[Summary]) -> pd.DataFrame:
-        """One row per trial, as returned by trials_frame().
-
-        Args:
-            summaries: Of the variants.
-        """
         return trials_frame(summaries, self.analysis.runs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of table.csv."""
         return variant_rows(self.analysis)
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -107,13 +97,6 @@ class StudyReport(ComparedReport[Summary]):
             return {**super().frames(), **prediction_frames(self.analysis)}
         growth = {"growth": pd.DataFrame(self.analysis.growth)} if self.analysis.growth else {}
         return {"table": pd.DataFrame(self.analysis.networks), **growth}
-
-    def draw_figures(self) -> dict[str, DrawnFigure]:
-        """Draw the study's figures and return them by name; none before a trial is recorded."""
-        seeds, chosen = self.analysis.study.seeds, self.analysis.study.figures
-        if seeds and not self.analysis.recorded:
-            return {}
-        return draw_figures(self.analysis, "trained" if seeds else "counted", chosen)
 
     def curves(self) -> Iterable[TrialCurve]:
         """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""

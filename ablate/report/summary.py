@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,54 +52,46 @@ class Summary(Seeds[Trial]):
 
     @property
     def data_title(self) -> str:
-        """The title of the data set."""
         return self.variant.data.title
 
     @property
     def name(self) -> str:
         """The network and the varied axes that its entry names, without the data set."""
-        return self._named(DATA_TITLE)
+        return self.label_with(self.axes.keys() - {DATA_TITLE})
 
     @property
     def label(self) -> str:
         """The network and the varied axes that its entry names, with the data set; for legends."""
-        return self._named()
+        return self.label_with(self.axes)
 
-    def _named(self, *without: str) -> str:
+    @property
+    def label_axes(self) -> Mapping[str, Any]:
+        return self.axes
+
+    def label_with(self, axes: Collection[str]) -> str:
+        """The network, and of some axes those that its entry names."""
         parts = []
         beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
-            if axis in self.variant.axes and axis in beside and axis not in without:
+            if axis in self.variant.axes and axis in beside and axis in axes:
                 parts.append(self.variant.labels.get(axis) or named_value(axis, plain(value)))
         return ", ".join([self.net, *parts])
 
-    def training_key(self, trial: Trial) -> TrainingKey:
-        """The seed of a training; with folds, (fold from 1, seed).
+    @property
+    def parameters(self) -> int:
+        return self.variant.counts.parameters
 
-        Args:
-            trial: One of the trials.
-        """
+    def training_key(self, trial: Trial) -> TrainingKey:
+        """The seed of a training; with folds, (fold from 1, seed)."""
         fold = fold_of(trial)
         return trial.seed if fold is None else (fold, trial.seed)
 
     def value(self, record: Record) -> float:
-        """The value of a record that the study decides by; infinite if the trial diverged.
-
-        Args:
-            record: Of one of the trials.
-
-        Raises:
-            RecordError: The record does not have the measure.
-        """
         by = self.decision
         return record.value(by.column, by.worst, self.epoch_rule, by.maximized)
 
     def rows(self, record: Record) -> list[dict[str, Any]]:
-        """The epochs of a record that curves show, which are those before it diverged.
-
-        Args:
-            record: Of one of the trials.
-        """
+        """The epochs of a record that curves show, which are those before it diverged."""
         return record.epochs()[: -1 if record.diverged else None]
 
     def test_median(self, measure: str = ERROR.name) -> float | None:
@@ -174,7 +166,6 @@ class Summary(Seeds[Trial]):
         return self._median(f"{extra.column}_{measure}", worst)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
         return {
             "net": self.variant.net,
             **({"title": self.variant.title} if self.variant.title else {}),

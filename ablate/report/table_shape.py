@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ablate.report.compared import Compared
 from ablate.report.design_table import row_designs
-from ablate.report.document import Cell, Column, Table, make_table
+from ablate.report.document import Cell, Column, ShapedColumn, Table, make_table
 from ablate.report.seeds import S, Seeds
 from ablate.report.statistics_table import mean_text, median_cell
 from ablate.study.decision import Decision
@@ -18,26 +18,6 @@ from ablate.study.table_style import Mark, TableStyle
 
 R = TypeVar("R")
 BASELINE = "baseline"
-
-
-class ShapedColumn(NamedTuple):
-    """A column and the function that computes its cells.
-
-    Args:
-        key: Its name in `table.columns` of a study file.
-        title: The header.
-        cell: The cell of a row.
-        numeric: Whether the column is aligned to the right and sorted by number.
-        fold: When the column is not shown, as in Column.
-        asked: Whether it is shown only where the author asks for it.
-    """
-
-    key: str
-    title: str
-    cell: Callable[[Any], Cell]
-    numeric: bool = True
-    fold: Literal["constant", "stated", "always", "never"] = "constant"
-    asked: bool = False
 
 
 def shaped_table(
@@ -94,13 +74,8 @@ def usual_order(style: TableStyle, designs: dict[int, Design], published: bool) 
     return style.order or ("published" if published else by_design)
 
 
-def by_result(summaries: Sequence[S], style: TableStyle) -> list[S]:
-    """The summaries, the best first and those without a record last.
-
-    Args:
-        summaries: Of one data set.
-        style: Of the study.
-    """
+def _by_result(summaries: Sequence[S], style: TableStyle) -> list[S]:
+    """The summaries, the best first and those without a record last."""
     return sorted(summaries, key=lambda summary: cost(summary, style))
 
 
@@ -113,7 +88,7 @@ def ordered(analysis: Compared[S]) -> list[S]:
     summaries, designs = analysis.summaries, row_designs(analysis.summaries)
     titles = list(dict.fromkeys(summary.data_title for summary in summaries))
     order = usual_order(analysis.study.table, designs, False)
-    rows = [*summaries] if order == "study" else by_result(summaries, analysis.study.table)
+    rows = [*summaries] if order == "study" else _by_result(summaries, analysis.study.table)
     full = {key for key, design in designs.items() if order == "full" and design.row == 0}
     return sorted(rows, key=lambda summary: (titles.index(summary.data_title), id(summary) not in full))
 

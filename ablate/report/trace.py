@@ -97,7 +97,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
             f"{path}: has no column '{TRIALS}'; allowed: the table.csv of a study with seeds, written by this version"
         )
     index, column = _find(path, cell, columns, rows)
-    row, measure = rows[index], measure_of(columns)
+    row, measure = rows[index], _measure_of(columns)
     shown = column.removeprefix(MEDIAN) if column.startswith(MEDIAN) else measure
     name, value = _name(columns, row), row[column]
     known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"), measure)
@@ -123,12 +123,8 @@ def trace_cell(path: Path, cell: str) -> Trace:
     return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, shown, len(rows))
 
 
-def measure_of(columns: Sequence[str]) -> str:
-    """The column of trials.csv with the measure that a study or search decides by.
-
-    Args:
-        columns: Of its table.csv; the median of that measure comes before other medians.
-    """
+def _measure_of(columns: Sequence[str]) -> str:
+    """The column of trials.csv with the measure that a study or search decides by."""
     return next((name.removeprefix(MEDIAN) for name in columns if name.startswith(MEDIAN)), "validation_error")
 
 

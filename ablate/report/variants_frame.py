@@ -85,15 +85,11 @@ def frame_row(
         values.pop(key, None)
     named: dict[str, Any] = {key: values.pop(key) for key in ("net", "title") if key in values}
     values |= more or {}
-    return {**named, **component_values(summary.variant), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    return {**named, **_component_values(summary.variant), **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
-def component_values(variant: Designed) -> dict[str, str]:
-    """The columns of the components that designs name: "true" where the variant has the component, else "false".
-
-    Args:
-        variant: Of a study.
-    """
+def _component_values(variant: Designed) -> dict[str, str]:
+    """The columns of the components that designs name: "true" where the variant has the component, else "false"."""
     found = {f"with {name}": design.levels[name] for design in variant.designs for name in design.components}
     return {title: str(level).lower() for title, level in found.items()}
 
@@ -107,11 +103,7 @@ def _comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | 
         verdict: Of the comparison; None for the baseline itself.
     """
     values = verdict_values(verdict) if verdict else dict.fromkeys(COMPARED_COLUMNS)
-    return {
-        "baseline": baseline,
-        "baseline_trials": " ".join(trials),
-        **{name: values[name] for name in COMPARED_COLUMNS},
-    }
+    return {"baseline": baseline, "baseline_trials": " ".join(trials), **{name: values[name] for name in COMPARED_COLUMNS}}
 
 
 def _published_only(source: str, row: PublishedRow, data: str, error: float | None) -> dict[str, Any]:

@@ -191,8 +191,7 @@ class SearchExperiment:
 
     def analysis(self) -> SearchAnalysis:
         """The analysis of the candidates so far: their order, comparisons, the Pareto set."""
-        from ablate.report.program_search_analysis import ProgramSearchAnalysis
-        from ablate.report.search_analysis import SearchAnalysis
+        from ablate.report.search_analysis import ProgramSearchAnalysis, SearchAnalysis
         from ablate.search.results import importances
 
         found = importances(self.opened) if self.opened else self.kept.importances if self.kept else None
@@ -203,9 +202,8 @@ class SearchExperiment:
 
     def report(self) -> SearchReport:
         """The report of the candidates so far: tables, figures, files."""
-        from ablate.report.program_search_analysis import ProgramSearchAnalysis
-        from ablate.report.program_search_report import ProgramSearchReport
-        from ablate.report.search_report import SearchReport
+        from ablate.report.search_analysis import ProgramSearchAnalysis
+        from ablate.report.search_report import ProgramSearchReport, SearchReport
 
         analysis = self.analysis()
         if isinstance(analysis, ProgramSearchAnalysis):

@@ -276,6 +276,11 @@ class ProgramStudy:
         by = next(measure for measure in self.measures if measure.name == self.decide_by)
         return Decision(by.name, "", by.goal, by.words, by.unit)
 
+    @property
+    def held_out(self) -> tuple[()]:
+        """Empty: a program chooses its images itself."""
+        return ()
+
     def trials(self) -> list[ProgramTrial]:
         """All trials, in the order of the variants and then of the seeds."""
         return [trial for variant in self.variants for trial in variant.trials(self.seeds)]

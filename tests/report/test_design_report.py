@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from ablate.api import Experiment
 from ablate.commands.cli import app
 from ablate.report.document import Table
-from ablate.report.figure_values.path import path_values
+from ablate.report.figure_values.designs import path_values
 from ablate.report.figures.path import RoadMap, draw_path
 from ablate.report.paper_table import paper_table
 from ablate.report.study_report import StudyReport

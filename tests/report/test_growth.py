@@ -13,7 +13,7 @@ from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.estimate import make_probe
 from ablate.records.timings import write_probe
-from ablate.report.figure_values.step_times import step_time_values
+from ablate.report.figure_values.counted import step_time_values
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points
 from ablate.report.writers.markdown import document_markdown
 

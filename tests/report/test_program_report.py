@@ -86,9 +86,9 @@ def test_the_page_counts_epochs_from_one_as_the_figure_does(of: ProgramExperimen
 
 
 def test_curves_are_of_the_measure_that_decides(of: ProgramExperiment) -> None:
-    from ablate.report.figure_values.program import program_curve_values
+    from ablate.report.figure_values.curves import seed_curve_values
 
-    (info,) = program_curve_values(of.analysis())
+    (info,) = seed_curve_values(of.analysis())
     (panel,) = info.values.panels
     seed = panel.curves[panel.labels.index("lr 0.4")].values[3][:, 2]
     assert len(seed) == 6 and seed[0] == 0.1 and math.isnan(seed[1]) and seed[5] == -math.inf

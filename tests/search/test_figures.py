@@ -18,12 +18,14 @@ from search.invented import INFINITE, candidate, forty, searched
 
 from ablate.report.candidate import DIVERGED, Candidate
 from ablate.report.drawn_figures import draw_figures
-from ablate.report.figure_values.history import best_so_far
-from ablate.report.figure_values.importances import ordered_importances
-from ablate.report.figure_values.intermediate import candidate_lines
-from ablate.report.figure_values.objective import axis_panels
-from ablate.report.figure_values.pareto import error_against_cost
-from ablate.report.figure_values.points import candidate_points
+from ablate.report.figure_values.search import (
+    axis_panels,
+    best_so_far,
+    candidate_lines,
+    candidate_points,
+    error_against_cost,
+    ordered_importances,
+)
 from ablate.report.figures.candidate_points import LOOKS
 from ablate.report.figures.history import History, draw_history
 from ablate.report.figures.importances import draw_importances

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ablate.report.curves import rate_drops, read_curves
+from ablate.report.compared import Compared
+from ablate.report.curves import imported_curves, rate_drops, read_curves
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_CURVES, rank_of, select
 from ablate.report.figures.curves import MOST_LINES
 from ablate.report.figures.training_curves import CurvePanel, ImportedCurve, StudyCurves
-from ablate.report.imported_curves import imported_curves
 from ablate.report.numbers import format_of
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels, study_panels
 from ablate.report.setting import describe_setting
@@ -32,15 +32,25 @@ def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """
     panels, words = _few(analysis, study_panels(analysis.study, analysis.summaries))
     curves = curves_of(panels, imported_curves(analysis))
-    single = [curves]
-    if len(panels) > 1 and max(len(panel.labels) for panel in curves.panels) > MOST_LINES:
-        single = [_one_panel(curves, panel) for panel in curves.panels]
-    for number, (each, (_, summaries)) in enumerate(zip(single, panels), 1):
-        if len(single) == 1:
-            yield FigureInfo(each, analysis.study.title, _caption(analysis, each, analysis.setting("; "), words))
-        else:
-            caption = _caption(analysis, each, describe_setting(tuple(summaries), "; "), words)
-            yield FigureInfo(each, analysis.study.title, caption, number)
+    if len(panels) < 2 or max(len(panel.labels) for panel in curves.panels) <= MOST_LINES:
+        yield _info(analysis, curves, analysis.setting("; "), words)
+        return
+    for number, (panel, (_, summaries)) in enumerate(zip(curves.panels, panels), 1):
+        setting = describe_setting(tuple(summaries), "; ")
+        yield _info(analysis, _one_panel(curves, panel), setting, words, number)
+
+
+def seed_curve_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
+    """The values of the figure with the measure that decides by epoch, one panel for each data set.
+
+    Args:
+        analysis: The analysis of the study.
+
+    Raises:
+        RecordError: A record has lost its epochs.
+    """
+    panels, words = _few(analysis, data_panels(analysis.shown))
+    yield _info(analysis, curves_of(panels), analysis.setting("; "), words)
 
 
 def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
@@ -52,11 +62,8 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     Raises:
         RecordError: A record has lost its epochs.
     """
-    if analysis.decision.each_epoch.measure != "error":
-        return
-    panels, words = _few(analysis, data_panels([summary for summary in analysis.summaries if summary.n]))
-    curves = curves_of(panels)
-    yield FigureInfo(curves, analysis.study.title, _caption(analysis, curves, analysis.setting("; "), words))
+    if analysis.decision.each_epoch.measure == "error":
+        yield from seed_curve_values(analysis)
 
 
 def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -> StudyCurves:
@@ -78,7 +85,7 @@ def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -
     return StudyCurves(drawn, legend_names(panels), imported, by, format_of(by.unit).with_unit)
 
 
-def _few(analysis: StudyAnalysis, panels: Sequence[Panel]) -> tuple[list[Panel], str]:
+def _few(analysis: Compared[Any], panels: Sequence[Panel]) -> tuple[list[Panel], str]:
     """The panels with the variants that a figure has room for, and the words that say which."""
     baselines = {id(analysis.baseline(summary)) for summary in analysis.summaries}
     found: list[Panel] = []
@@ -97,9 +104,9 @@ def _one_panel(curves: StudyCurves, panel: CurvePanel) -> StudyCurves:
     return replace(curves, panels=[panel], names=names, imported=imported)
 
 
-def _caption(analysis: StudyAnalysis, curves: StudyCurves, setting: str, words: str) -> str:
-    """The setting, and what is drawn."""
+def _info(analysis: Compared[Any], curves: StudyCurves, setting: str, words: str, number: int = 0) -> FigureInfo:
+    """The curves with a caption: the setting, and what is drawn."""
     several = any(len(each.seeds) > 1 for panel in curves.panels for each in panel.curves)
     drawn = f"line: median over {analysis.unit}s, band: lowest to highest" if several else ""
     drops = "dotted: the learning rate drops" if any(panel.drops for panel in curves.panels) else ""
-    return "; ".join(filter(None, [setting, words, drawn, drops]))
+    return FigureInfo(curves, analysis.study.title, "; ".join(filter(None, [setting, words, drawn, drops])), number)

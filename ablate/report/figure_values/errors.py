@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, gaps, rank_of, select
 from ablate.report.figures.parameters import MOST_NAMED
@@ -15,16 +17,13 @@ from ablate.report.finding import find
 from ablate.report.numbers import format_of
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.pareto import pareto_front
-from ablate.report.summary import Summary
+from ablate.report.seeds import Seeds
 from ablate.study.decision import TEST_ERROR
-
-if TYPE_CHECKING:
-    from ablate.report.analysis import StudyAnalysis
 
 ALIKE = 1.05  # networks whose parameters differ by no greater ratio have the same number of them, as far as a figure goes
 
 
-def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
+def error_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
     """The values of the figure with the errors by variant, the best first.
 
     Args:
@@ -38,7 +37,8 @@ def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     of_shown = {label: names[label] for label in shown}
     errors = replace(errors, panels=few, names=of_shown, gaps=gaps(list(names), shown))
     setting = "; ".join(filter(None, [analysis.setting("; "), words]))
-    yield FigureInfo(errors, analysis.study.title, "\n".join(filter(None, [find(analysis), setting])))
+    finding = find(analysis) if isinstance(analysis, StudyAnalysis) else ""
+    yield FigureInfo(errors, analysis.study.title, "\n".join(filter(None, [finding, setting])))
 
 
 def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
@@ -55,20 +55,15 @@ def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
 
 
-def _errors_of(analysis: StudyAnalysis) -> StudyErrors:
+def _errors_of(analysis: Compared[Any]) -> StudyErrors:
     """The errors of every variant of a study, beside the published values that have our protocol."""
-    shown = [summary for summary in analysis.summaries if summary.n]
-    published = {}
-    for summary in shown:
-        match = analysis.match(summary)
-        by = analysis.decision
-        if match and not match.differences and (by.split, by.measure) == ("test", match.measure):
-            published[id(summary)] = match.value
+    shown = analysis.shown
+    published = {id(summary): value for summary in shown if (value := analysis.published_alike(summary)) is not None}
     return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, analysis.leading)
 
 
 def errors_of(
-    summaries: Sequence[Summary],
+    summaries: Sequence[Seeds[Any]],
     baselines: Collection[int] = (),
     published: Mapping[int, float] | None = None,
     alike: Collection[int] = (),
@@ -87,11 +82,11 @@ def errors_of(
     for (title, of_data), labels in zip(panels, panel_labels(panels)):
         ranked = sorted(zip(labels, of_data), key=lambda pair: rank_of(pair[1]))
         costs = [None if summary.median is None else by.cost(summary.median) for _, summary in ranked]
-        front = pareto_front([(summary.variant.counts.parameters, cost) for (_, summary), cost in zip(ranked, costs)])
+        front = pareto_front([(summary.parameters, cost) for (_, summary), cost in zip(ranked, costs)])
         variants = [
             VariantErrors(
                 label=label,
-                parameters=summary.variant.counts.parameters,
+                parameters=summary.parameters,
                 errors=[error for error in summary.errors if math.isfinite(error)],
                 median=summary.median,
                 on_front=index in front,
@@ -104,5 +99,5 @@ def errors_of(
         drawn.append(ErrorPanel(title, variants))
     texts = legend_names(panels)
     names = {variant.label: texts[variant.label] for panel in drawn for variant in panel.variants}
-    unit = "training" if summaries and summaries[0].variant.folds else "seed"
+    unit = "training" if any(isinstance(key, tuple) for each in summaries for key in each.error_by_seed) else "seed"
     return StudyErrors(drawn, names, by, unit, format_of(by.unit).value)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ablate.data.listing import ImageFiles
+from ablate.data.location import Location
+from ablate.errors import AblateError
+from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.class_errors import ClassErrors
 from ablate.report.figures.contact_sheet import Picture
@@ -13,7 +17,8 @@ from ablate.report.numbers import counted
 from ablate.report.panels import panel_labels
 from ablate.report.predictions import DataPredictions, VariantPredictions
 from ablate.report.predictions_table import best_and_baseline, names_of, shown_variants
-from ablate.report.test_images import evaluated_pixels
+from ablate.study.study import Trial
+from ablate.train.images import ImageLoader
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
@@ -121,7 +126,7 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         first = found.variants[0]
         recorded = ((one.trial, one.record) for one in first.summary.trials if one.record)
         trial, record = next(each for each in recorded if each[1].id == first.trials[0])  # adopted records keep their ids
-        pixels = evaluated_pixels(trial, record, [int(missed[i]) for i in order], analysis.location)
+        pixels = _evaluated_pixels(trial, record, [int(missed[i]) for i in order], analysis.location)
         if pixels is None:
             continue
         pictures = []
@@ -135,6 +140,34 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             f"wrongly{few}; dark: the true class, red: what most predict"
         )
         yield FigureInfo(pictures, f"{analysis.study.title}: missed by all networks", caption, number)
+
+
+def _evaluated_pixels(trial: Trial, record: Record, rows: Sequence[int], location: Location) -> list[Any] | None:
+    """Images of a trial as uint8 (H, W, C); None where they are not here, or not those of the record.
+
+    Nothing is downloaded. The rows are the numbers of the images, in the order of the evaluation.
+    """
+    import numpy as np
+
+    data = trial.data.model_copy(update={"preprocess": "meanstd"})  # which leaves the pixels as they are
+    try:
+        images, digest = ImageLoader(lambda line: None).load(data, location._replace(download=False))
+        if digest != record.result.get("data_digest"):
+            return None
+        if isinstance(images, ImageFiles):
+            return [_decoded(images, row, data.image_size) for row in rows]
+        return [np.asarray(images.test_images[row]) for row in rows]
+    except AblateError:
+        return None
+
+
+def _decoded(files: ImageFiles, row: int, size: int) -> Any:
+    import numpy as np
+    from PIL import ImageOps
+
+    from ablate.data.decoding import open_image
+
+    return np.asarray(ImageOps.fit(open_image(files.test.path(row)), (size, size)))
 
 
 def most_agreed(votes: Sequence[int], most: int) -> list[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
@@ -11,7 +11,6 @@ from ablate.report.figure_values.selection import MOST_ROWS, select
 from ablate.report.figures.critical_difference import AverageRanks
 from ablate.report.figures.ranks import RankRanges
 from ablate.report.panels import data_panels, panel_labels
-from ablate.report.seeds import S
 from ablate.statistics.ranking import critical_difference
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ RANKS = (
 )
 
 
-def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
+def rank_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
     """The values of the figures with the ranks, one for each data set.
 
     A data set needs three or more variants, and seeds that allow a verdict.
@@ -33,42 +32,23 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """
     titles = analysis.titles
     for number, title in enumerate(titles, 1):
-        summaries = analysis.on(title)
-        (labels,) = panel_labels([("", summaries)])
-        if found := rank_ranges(analysis, title, labels):
+        if found := _rank_ranges(analysis, title):
+            few = len(found.labels) < found.count
+            shown = f"; {len(found.labels)} of {found.count} variants: the best and the last" if few else ""
             about = analysis.setting("; ") if len(titles) == 1 else title
-            yield FigureInfo(
-                found,
-                f"{analysis.study.title}: how certain the ranking is",
-                f"{about}; {rank_words(found)}",
-                number if len(titles) > 1 else 0,
-            )
+            name = f"{analysis.study.title}: how certain the ranking is"
+            yield FigureInfo(found, name, f"{about}; {RANKS}{shown}", number if len(titles) > 1 else 0)
 
 
-def rank_words(ranks: RankRanges) -> str:
-    """What the figure draws, and which variants it shows.
-
-    Args:
-        ranks: Of rank_ranges().
-    """
-    few = len(ranks.labels) < ranks.count
-    return f"{RANKS}; {len(ranks.labels)} of {ranks.count} variants: the best and the last" if few else RANKS
-
-
-def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> RankRanges | None:
-    """The ranks that the variants of a data set may have, the best median first; None where the seeds allow no verdict.
-
-    Args:
-        analysis: The analysis of a study.
-        title: The title of the data set.
-        labels: Of its variants that have a recorded seed.
-    """
+def _rank_ranges(analysis: Compared[Any], title: str) -> RankRanges | None:
+    """The ranks that the variants of a data set may have, the best median first; None where the seeds allow no verdict."""
     from scipy.stats import rankdata
 
-    intervals, by = analysis.rank_intervals(title), analysis.decision
+    intervals, by, summaries = analysis.rank_intervals(title), analysis.decision, analysis.on(title)
     if intervals is None or len(intervals) < 3:
         return None
-    observed = rankdata([by.cost(s.median) for s in analysis.on(title) if s.median is not None]).tolist()
+    (labels,) = panel_labels([("", summaries)])
+    observed = rankdata([by.cost(s.median) for s in summaries if s.median is not None]).tolist()
     order, _ = select(sorted(range(len(labels)), key=observed.__getitem__), MOST_ROWS, lambda place: False)
     return RankRanges(
         [labels[i] for i in order],

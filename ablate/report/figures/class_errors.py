@@ -28,14 +28,12 @@ class ClassErrors:
 
 
 @styled
-def draw_class_errors(found: ClassErrors, title: str, caption: str, badge: str = "") -> Figure:
+def draw_class_errors(found: ClassErrors, *texts: str) -> Figure:
     """A row for each class, and in it a point for each variant.
 
     Args:
         found: The errors.
-        title: The title above the axes.
-        caption: The text below the title.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     names, longest = wrap_labels(found.classes)
     of_variants = looks(found.errors)
@@ -47,7 +45,7 @@ def draw_class_errors(found: ClassErrors, title: str, caption: str, badge: str =
         for name, one in of_variants.items()
     }  # fmt: skip
     legend = [Line2D([], [], label=name, **options[name]) for name in found.errors]  # type: ignore[arg-type]
-    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 5.0, body=0.65 + 0.24 * len(names), legend=legend)
+    figure, (axis,) = open_canvas(*texts, width=longest + 5.0, body=0.65 + 0.24 * len(names), legend=legend)
     for row in range(len(names)):
         of_row = [errors[row] for errors in found.errors.values()]
         axis.plot([min(of_row), max(of_row)], [row, row], color=PALE, linewidth=1.0, zorder=2)

@@ -32,26 +32,22 @@ class Picture:
 
 
 @styled
-def draw_contact_sheet(pictures: Sequence[Picture], title: str, caption: str, badge: str = "") -> Figure:
+def draw_contact_sheet(pictures: Sequence[Picture], *texts: str) -> Figure:
     """A grid of the images, with both classes below each: the true one dark, the predicted one in red.
 
     Args:
         pictures: At least one.
-        title: The title above the axes.
-        caption: The text below the title.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     width = canvas_width(0.2 + COLUMNS * (PICTURE + GAP))
     columns = max(1, min(COLUMNS, int((width - 0.2) / (PICTURE + GAP))))
     rows = math.ceil(len(pictures) / columns)
-    texts = [[_lines(one.true), _lines(one.predicted)] for one in pictures]
-    below = max(sum(map(len, both)) for both in texts) * SMALL * 1.25 / 72 + 0.06
-    figure, axes = open_canvas(
-        title, caption, badge, width=width, body=rows * (PICTURE + below + 0.08), rows=rows, columns=columns
-    )
+    names = [[_lines(one.true), _lines(one.predicted)] for one in pictures]
+    below = max(sum(map(len, both)) for both in names) * SMALL * 1.25 / 72 + 0.06
+    figure, axes = open_canvas(*texts, width=width, body=rows * (PICTURE + below + 0.08), rows=rows, columns=columns)
     for axis in axes:
         axis.set_axis_off()
-    for axis, one, (true, predicted) in zip(axes, pictures, texts):
+    for axis, one, (true, predicted) in zip(axes, pictures, names):
         options: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if one.pixels.shape[-1] == 1 else {}
         axis.imshow(one.pixels.squeeze(-1) if options else one.pixels, interpolation="nearest", **options)
         for above, lines, colour in ((0, true, INK), (len(true), predicted, ACCENT)):

@@ -37,14 +37,12 @@ class AverageRanks:
 
 
 @styled
-def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badge: str = "") -> Figure:
+def draw_critical_difference(ranks: AverageRanks, *texts: str) -> Figure:
     """Average ranks on a line, the best at the left. A bar joins variants without a significant difference.
 
     Args:
         ranks: The average ranks.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))
@@ -59,7 +57,7 @@ def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badg
     top, depth = 0.55, first + step * (max((level for _, _, level in bars), default=-1) + 1)
     width = canvas_width(max(3.4, 0.45 * high) + 2 * side + 0.5)
     scale, body = width - 2 * side - 0.5, top + depth + row * (len(left) + 0.6)
-    figure, (axis,) = open_canvas(title, caption, badge, width=width, body=body)
+    figure, (axis,) = open_canvas(*texts, width=width, body=body)
     unit = (high - low) / scale  # ranks an inch
     axis.set_xlim(low - (side + 0.25) * unit, high + (side + 0.25) * unit)
     axis.set_ylim(-(body - top), top)

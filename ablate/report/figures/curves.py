@@ -30,15 +30,8 @@ OTHERS, FEW = "#d9d9d9", 60  # the other variants behind each small multiple: th
 LOSS, ERROR = "train_loss", "test_error"
 
 
-class Line(NamedTuple):
-    """One variant, or one of the authors' logs, in a panel.
-
-    Args:
-        name: In words.
-        curves: Of its seeds.
-        look: Its colour and marker.
-        dashes: A line style of matplotlib.
-    """
+class _Line(NamedTuple):
+    """One variant, or one of the authors' logs, in a panel."""
 
     name: str
     curves: SeedCurves
@@ -47,16 +40,14 @@ class Line(NamedTuple):
 
 
 @styled
-def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") -> Figure:
+def draw_curves(curves: StudyCurves, *texts: str) -> Figure:
     """The loss, if it is known, over the measure that decides; medians with a band of the seeds, names at the lines' ends.
 
     One panel of more than seven variants becomes a small panel for each variant, with the others in grey behind it.
 
     Args:
         curves: The curves of the study, and those from the authors' logs.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     of_names = looks(curves.names)
     greys = {curve.label: Look(("#555555", "#8c8c8c")[i % 2], "1234"[i % 4]) for i, curve in enumerate(curves.imported)}
@@ -68,7 +59,7 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
     kinds = [kind for kind in (LOSS, ERROR) if kind == ERROR or any(has_values(_drawn(lines), LOSS) for _, lines in panels)]
     heights = {LOSS: 0.55 + 0.2 * wide, ERROR: 0.9 + 0.35 * wide} if many else {LOSS: 1.35, ERROR: 2.4}
     figure = open_figure(
-        title, caption, badge, width=PAGE if many else WIDTHS[columns - 1], legend=handles,
+        *texts, width=PAGE if many else WIDTHS[columns - 1], legend=handles,
         body=0.35 + rows * (sum(heights[kind] for kind in kinds) + 0.25),
     )  # fmt: skip
     grid = figure.add_gridspec(len(kinds) * rows, columns, height_ratios=[heights[kind] for kind in kinds] * rows)
@@ -110,12 +101,12 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
     return figure
 
 
-def _lines(panel: CurvePanel, curves: StudyCurves, of_names: Mapping[str, Look], greys: Mapping[str, Look]) -> list[Line]:
+def _lines(panel: CurvePanel, curves: StudyCurves, of_names: Mapping[str, Look], greys: Mapping[str, Look]) -> list[_Line]:
     """The lines of a panel: the variants, then the authors' logs."""
-    lines = [Line(curves.names[label], each, of_names[label]) for label, each in zip(panel.labels, panel.curves)]
+    lines = [_Line(curves.names[label], each, of_names[label]) for label, each in zip(panel.labels, panel.curves)]
     for log in curves.imported:
         if log.panel in ("", panel.title):
-            lines.append(Line(log.label, _imported(log), greys[log.label], (0, (5, 1.5))))
+            lines.append(_Line(log.label, _imported(log), greys[log.label], (0, (5, 1.5))))
     return lines
 
 
@@ -127,17 +118,17 @@ def _imported(log: ImportedCurve) -> SeedCurves:
     return SeedCurves((0,), (values,))
 
 
-def _drawn(lines: Sequence[Line]) -> list[SeedCurves]:
+def _drawn(lines: Sequence[_Line]) -> list[SeedCurves]:
     return [line.curves for line in lines]
 
 
-def _final_cost(line: Line, curves: StudyCurves) -> float:
+def _final_cost(line: _Line, curves: StudyCurves) -> float:
     """What small multiples are sorted by: the final value, as a number that is the lower the better."""
     final = final_value(line.curves)
     return math.inf if final is None else curves.decision.cost(final)
 
 
-def _final_text(line: Line, curves: StudyCurves) -> str:
+def _final_text(line: _Line, curves: StudyCurves) -> str:
     """The final value in words; "" without one."""
     final = final_value(line.curves)
     return "" if final is None else curves.value(final) if math.isfinite(final) else "diverged"
@@ -153,7 +144,7 @@ def _label(axes: Mapping[str, Axes], curves: StudyCurves, first: bool = True) ->
                 axes[kind].set_ylabel(words)
 
 
-def _ends(lines: Sequence[Line], curves: StudyCurves, room: float) -> list[LineEnd]:
+def _ends(lines: Sequence[_Line], curves: StudyCurves, room: float) -> list[LineEnd]:
     """The end of each line, with the name and the final value."""
     found = []
     for line in lines:
@@ -165,7 +156,7 @@ def _ends(lines: Sequence[Line], curves: StudyCurves, room: float) -> list[LineE
 
 
 def _draw_multiple(
-    axes: Mapping[str, Axes], line: Line, others: Sequence[Line], panel: CurvePanel, curves: StudyCurves, room: float
+    axes: Mapping[str, Axes], line: _Line, others: Sequence[_Line], panel: CurvePanel, curves: StudyCurves, room: float
 ) -> None:
     """Draw one small multiple: its variant in colour, the medians of the others in grey, the final value as a number."""
     for kind, axis in axes.items():

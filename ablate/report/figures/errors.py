@@ -62,7 +62,7 @@ def swarm(values: Sequence[float], apart: float, step: float, most: float) -> li
 
 
 @styled
-def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
+def draw_errors(errors: StudyErrors, *texts: str) -> Figure:
     """A row for each variant, a panel for each data set; the medians stand in numbers at the right.
 
     Variants that the seeds cannot tell from the best have a shaded row. The median of a panel's only baseline is a line
@@ -70,16 +70,14 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
 
     Args:
         errors: The errors of the study.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     panels = errors.panels
     names, longest = wrap_labels(errors.names.values())
     width = canvas_width(longest + 0.9 + (4.2 if len(panels) == 1 else 2.9 * len(panels)))
     columns = len(panels) if (width - longest) / len(panels) > 1.4 else 1
     figure, axes = open_canvas(
-        title, caption, badge, width=width, legend=_legend(errors), rows=len(panels) // columns, columns=columns,
+        *texts, width=width, legend=_legend(errors), rows=len(panels) // columns, columns=columns,
         sharey=True, body=len(panels) // columns * (0.65 + sum(0.13 + 0.13 * (name.count("\n") + 1) for name in names)),
     )  # fmt: skip
     rows = {label: row for row, label in enumerate(errors.names)}

@@ -31,14 +31,12 @@ class History:
 
 
 @styled
-def draw_history(history: History, title: str, caption: str, badge: str = "") -> Figure:
+def draw_history(history: History, *texts: str) -> Figure:
     """Error by number of the candidate; a cross at the bottom for a candidate without a finite error.
 
     Args:
         history: The candidates of the search.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     points, steps = history.points, history.best_so_far
     shown = [point for point in points if math.isfinite(point.error)]
@@ -46,7 +44,7 @@ def draw_history(history: History, title: str, caption: str, badge: str = "") ->
     handles = point_handles({point.kind for point in shown})
     handles += [Line2D([], [], label="best so far", color=GREY, linewidth=1.2)] if steps else []
     handles += [Line2D([], [], label="failed or diverged", **CROSS)] if crosses else []
-    figure, (axis,) = open_canvas(title, caption, badge, width=6.4, body=3.3, legend=handles)
+    figure, (axis,) = open_canvas(*texts, width=6.4, body=3.3, legend=handles)
     set_measure_axis(axis, [point.error for point in shown], history.measure)
     numbers = [point.number for point in points]
     if steps:

@@ -11,18 +11,16 @@ from ablate.report.figures.style import SMALL, open_canvas, set_row_axis, styled
 
 
 @styled
-def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str, badge: str = "") -> Figure:
+def draw_importances(bars: Sequence[tuple[str, float]], *texts: str) -> Figure:
     """A bar for each parameter, in the given order.
 
     Args:
         bars: (parameter, share of the variance from 0 to 1) of each bar, at least one.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     names, longest = wrap_labels(name for name, _ in bars)
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)
-    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 4.6, body=body)
+    figure, (axis,) = open_canvas(*texts, width=longest + 4.6, body=body)
     shares = [share for _, share in bars]
     axis.barh(range(len(bars)), shares, height=0.6, color=PALETTE[0])
     for row, share in enumerate(shares):

@@ -52,14 +52,12 @@ class Intermediate:
 
 
 @styled
-def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badge: str = "") -> Figure:
+def draw_intermediate(intermediate: Intermediate, *texts: str) -> Figure:
     """Pruned candidates in colour, each up to the step at which it was pruned; the best in bold, the others in grey.
 
     Args:
         intermediate: The lines of the search.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]
@@ -71,7 +69,7 @@ def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badg
     ]
     kinds = {line.kind for line in lines}
     handles = [handle for handle, kind in zip(handles, ("best", "complete", "pruned")) if kind in kinds]
-    figure, (axis,) = open_canvas(title, caption, badge, width=6.4, body=3.3, legend=handles)
+    figure, (axis,) = open_canvas(*texts, width=6.4, body=3.3, legend=handles)
     set_measure_axis(axis, [error for line in lines for error in line.errors], intermediate.measure)
     for line in lines:
         alone = "." if len(line.steps) == 1 else ""

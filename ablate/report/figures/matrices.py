@@ -67,14 +67,12 @@ class Matrices:
 
 
 @styled
-def draw_matrices(matrices: Matrices, title: str, caption: str, badge: str = "") -> Figure:
+def draw_matrices(matrices: Matrices, *texts: str) -> Figure:
     """A panel for each table: a cell is the darker the larger its value, and says the value if there is room.
 
     Args:
         matrices: The tables.
-        title: The title above the axes.
-        caption: The text below the title.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     panels = matrices.panels
     size = max(len(panel.names) for panel in panels)
@@ -85,7 +83,7 @@ def draw_matrices(matrices: Matrices, title: str, caption: str, badge: str = "")
     cell = min(CELL[1], max(0.1, (beside - (columns - 1) * 0.35) / columns / size))
     rows = math.ceil(len(panels) / columns)
     figure, axes = open_canvas(
-        title, caption, badge, width=max(3.6, 0.45 + longest + columns * (cell * size + 0.3)),
+        *texts, width=max(3.6, 0.45 + longest + columns * (cell * size + 0.3)),
         body=rows * (cell * size + 0.75 + min(longest, 1.2)), rows=rows, columns=columns,
     )  # fmt: skip
     for place, (axis, panel, of_panel) in enumerate(zip(axes, panels, names)):

@@ -45,18 +45,12 @@ INPUT, OUTPUT = "$x_l$", "$x_{l{+}1}$"  # the only texts that are mathematics; a
 MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
 
 
-class ColumnItem(NamedTuple):
-    """One element of a column.
-
-    Args:
-        box: A layer; or an element of the kind "words", "fork", "plus" or "end".
-        height: Of the element, in points.
-        gap: Above the element, in points.
-    """
+class _ColumnItem(NamedTuple):
+    """One element of a column."""
 
     box: Box
-    height: float
-    gap: float
+    height: float  # in points
+    gap: float  # above it, in points
 
 
 def write_drawing(diagram: Diagram, path: Path) -> None:
@@ -152,13 +146,13 @@ def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     return x - APART + MARGIN, top + tall + 44 + MARGIN
 
 
-def _item(box: Box, gap: float | None = None) -> ColumnItem:
+def _item(box: Box, gap: float | None = None) -> _ColumnItem:
     """The element of a box, with the height and gap of its kind."""
     height = HEIGHTS.get(box.kind, BOX + (9 if box.note else 0))
-    return ColumnItem(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
+    return _ColumnItem(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
 
 
-def _block_column(block: BlockDiagram) -> list[ColumnItem]:
+def _block_column(block: BlockDiagram) -> list[_ColumnItem]:
     """The column of a block: its branch, and what is shared before and after it."""
     boxes = [box for run in block.branch for box in run.boxes]
     if not block.residual:
@@ -167,7 +161,7 @@ def _block_column(block: BlockDiagram) -> list[ColumnItem]:
     return _opened([Box("words", INPUT), *inside, Box("words", OUTPUT)])
 
 
-def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
+def _opened(boxes: Sequence[Box]) -> list[_ColumnItem]:
     """Boxes with their gaps. The arrow above a flat box is short, except after words, a fork, a plus or an end."""
     items = [_item(boxes[0], 0)]
     for before, box in pairwise(boxes):
@@ -176,7 +170,7 @@ def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
     return items
 
 
-def _skeleton_column(diagram: Diagram) -> list[ColumnItem]:
+def _skeleton_column(diagram: Diagram) -> list[_ColumnItem]:
     """The column of the skeleton, from the input image to the last layer."""
     items = [_item(Box("words", diagram.image), 0)]
     for stage in diagram.stages:
@@ -184,23 +178,23 @@ def _skeleton_column(diagram: Diagram) -> list[ColumnItem]:
     return items
 
 
-def _height(column: Sequence[ColumnItem], stretch: float = 1.0) -> float:
+def _height(column: Sequence[_ColumnItem], stretch: float = 1.0) -> float:
     """The height of a column in points, with its gaps stretched by a factor."""
     return sum(item.height + _gap(item, stretch) for item in column)
 
 
-def _stretch(column: Sequence[ColumnItem], height: float) -> float:
+def _stretch(column: Sequence[_ColumnItem], height: float) -> float:
     """The factor for the gaps that makes a column this high."""
     return (height - _height(column, 0)) / (_height(column, 1) - _height(column, 0))
 
 
-def _gap(item: ColumnItem, stretch: float) -> float:
+def _gap(item: _ColumnItem, stretch: float) -> float:
     """The gap above an element, in points. Gaps above forks and words are not stretched."""
     return item.gap if item.box.kind in FIXED else stretch * item.gap
 
 
 def _draw_column(
-    axis: Axes, column: Sequence[ColumnItem], x: float, top: float, area: float, width: float
+    axis: Axes, column: Sequence[_ColumnItem], x: float, top: float, area: float, width: float
 ) -> list[tuple[float, float]]:
     """Draw a column with its gaps stretched to fill `area`; return the top and bottom of every element."""
     stretch = _stretch(column, area)
@@ -238,7 +232,7 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
             _write(axis, middle, y + 7, box.note, SMALL, color="#444444")
 
 
-def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> None:
+def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[_ColumnItem], x: float, top: float, area: float) -> None:
     """Draw the branch of a block as a column, and beside it the shortcut, if it has one."""
     width = _block_width(block)
     spans = _draw_column(axis, column, x, top, area, width)
@@ -265,7 +259,7 @@ def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x
     _line(axis, [*start, (aside, plus), (x + 7, plus)], True)
 
 
-def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> float:
+def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[_ColumnItem], x: float, top: float, area: float) -> float:
     """Draw the skeleton with the names and shapes of its sections; return the x of its right edge with a margin."""
     names = max(max(_text_width(stage.name, TEXT, "bold"), _text_width(stage.output, SMALL)) for stage in diagram.stages)
     boxes = [box for stage in diagram.stages for box in stage.boxes]

@@ -70,18 +70,16 @@ class AxisPanel:
     @property
     def errors(self) -> list[float]:
         """The errors of the candidates and of their single trainings, in percent."""
-        return [error for _, point in self.points for error in (point.error, *training_errors(point))]
+        return [error for _, point in self.points for error in (point.error, *_training_errors(point))]
 
 
 @styled
-def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge: str = "") -> Figure:
+def draw_objective(panels: Sequence[AxisPanel], *texts: str) -> Figure:
     """A panel for each axis.
 
     Args:
         panels: The axes, at least one.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     points = [point for panel in panels for _, point in panel.points]
     errors = [error for panel in panels for error in panel.errors]
@@ -91,7 +89,7 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
     if any(panel.curve for panel in panels):
         handles.append(Line2D([], [], label="fitted mean", color=INK, linewidth=1.2))
         handles.append(Patch(label="± 2 SD of the mean", facecolor=GREY, alpha=0.2, linewidth=0))
-    figure, axes = open_panels(title, caption, badge, len(panels), handles)
+    figure, axes = open_panels(*texts, panels=len(panels), legend=handles)
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     for number, (panel, axis) in enumerate(zip(panels, axes)):
         set_measure_axis(axis, errors, panel.measure)
@@ -101,7 +99,7 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
             at, mean, low, high = panel.curve
             axis.fill_between(at, low, high, color=GREY, alpha=0.2, linewidth=0, zorder=1)
             axis.plot(at, mean, color=INK, linewidth=1.2, zorder=2)
-        trainings = [(place, error) for place, point in panel.points for error in training_errors(point)]
+        trainings = [(place, error) for place, point in panel.points for error in _training_errors(point)]
         places, heights = zip(*trainings or [(math.nan, math.nan)])
         axis.scatter(places, heights, s=5, color=GREY, alpha=0.6, linewidth=0, zorder=2.5)
         draw_points(axis, panel.points)
@@ -111,12 +109,8 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
     return figure
 
 
-def training_errors(point: CandidatePoint) -> list[float]:
-    """The finite errors of a candidate's trainings, in percent; empty for a candidate with one training.
-
-    Args:
-        point: The candidate.
-    """
+def _training_errors(point: CandidatePoint) -> list[float]:
+    """The finite errors of a candidate's trainings, in percent; empty for a candidate with one training."""
     return [error for error in point.trainings if math.isfinite(error)] if len(point.trainings) > 1 else []
 
 
@@ -152,5 +146,5 @@ def _write_names(figure: Figure, axis: Axes, panel: AxisPanel) -> None:
         return
     places = [(value, error) for value, error, _ in named]
     labels = [label for _, _, label in named]
-    drawn = [(value, error) for value, point in panel.points for error in (point.error, *training_errors(point))]
+    drawn = [(value, error) for value, point in panel.points for error in (point.error, *_training_errors(point))]
     place_labels(figure, axis, places, labels, [*drawn, *(zip(panel.curve.at, panel.curve.mean) if panel.curve else ())])

@@ -14,30 +14,23 @@ from ablate.report.figures.colours import Look, looks
 from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import COUNTS, ERRORS, log_ticks, on_log_axis
-from ablate.report.figures.style import GREY, PAGE, PALE, WIDTHS, canvas_width, open_canvas, styled
+from ablate.report.figures.style import GREY, PALE, open_panels, styled
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
 MOST_NAMED = 24  # variants of a panel that have a name and seeds; of more only the front has a name, and no seeds are drawn
 
 
-class Named(NamedTuple):
-    """The points of a panel, in data coordinates.
+class _Named(NamedTuple):
+    """The points of a panel, in data coordinates."""
 
-    Args:
-        points: The medians that have a name; those on the Pareto front first, by parameters.
-        labels: Of these medians.
-        front: How many of them are on the front.
-        markers: All markers of the panel.
-    """
-
-    points: list[tuple[float, float]]
+    points: list[tuple[float, float]]  # the medians that have a name
     labels: list[str]
-    front: int
-    markers: list[tuple[float, float]]
+    front: int  # of the points, the first ones, are on the Pareto front
+    markers: list[tuple[float, float]]  # of the whole panel
 
 
 @styled
-def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
+def draw_parameters(errors: StudyErrors, *texts: str) -> Figure:
     """A panel for each data set: medians large, seeds small, the Pareto front of the medians a step line.
 
     Every median stands at its true number of parameters and has its name beside it; those off the front are hollow. Of more
@@ -45,9 +38,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
 
     Args:
         errors: The errors of the study.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     panels = errors.panels
     named = [one.label for panel in panels for one in panel.variants if one.on_front or len(panel.variants) <= MOST_NAMED]
@@ -57,13 +48,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
         handles.append(Line2D([], [], label=errors.unit, color=GREY, marker="o", linestyle="", markersize=3.5))
     if len(errors.names) > 1:
         handles.append(Line2D([], [], label="Pareto front of the medians, filled", color=GREY, linewidth=1.0))
-    columns = min(len(panels), 2 if canvas_width(PAGE) > 5 else 1)
-    rows = math.ceil(len(panels) / columns)
-    figure, axes = open_canvas(
-        title, caption, badge, width=WIDTHS[columns - 1], body=3.3 * rows, legend=handles, rows=rows, columns=columns
-    )
-    for spare in axes[len(panels) :]:
-        spare.remove()
+    figure, axes = open_panels(*texts, panels=len(panels), legend=handles, height=3.3)
     points = []
     for panel, axis in zip(panels, axes):
         points.append(_draw_panel(axis, panel, of_names, errors))
@@ -73,7 +58,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
     return figure
 
 
-def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], errors: StudyErrors) -> Named:
+def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], errors: StudyErrors) -> _Named:
     """Draw one panel, and return its named points."""
     counts = [variant.parameters for variant in panel.variants]
     log_x, log_y = on_log_axis(counts, COUNTS), on_log_axis(panel.errors, ERRORS)
@@ -101,16 +86,9 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], err
             [place], [variant.median], s=52, marker=marker, zorder=5 if on else 4, facecolor=colour if on else "white",
             edgecolor="white" if on else colour, linewidth=0.8 if on else 1.3,
         )  # fmt: skip
-    if many:
-        axis.scatter(
-            [x for x, _ in markers],
-            [y for _, y in markers],
-            s=12,
-            facecolor="none",
-            edgecolor=PALE,
-            linewidth=0.6,
-            zorder=3,
-        )
+    if many and markers:
+        places, medians = zip(*markers)
+        axis.scatter(places, medians, s=12, facecolor="none", edgecolor=PALE, linewidth=0.6, zorder=3)
     front.sort()
     line = [(place, median) for place, median, _ in front]
     if line and len(panel.variants) > 1:
@@ -125,4 +103,4 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], err
     if log_y:
         log_ticks(axis.yaxis)
     points = [*front, *sorted(others, key=lambda other: -len(other[2]))]  # long names are the hardest to place
-    return Named([(x, y) for x, y, _ in points], [label for *_, label in points], len(front), markers)
+    return _Named([(x, y) for x, y, _ in points], [label for *_, label in points], len(front), markers)

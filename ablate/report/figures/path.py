@@ -73,14 +73,12 @@ class RoadMap:
 
 
 @styled
-def draw_path(road: RoadMap, title: str, caption: str, badge: str = "") -> Figure:
+def draw_path(road: RoadMap, *texts: str) -> Figure:
     """A row a step: a bar from the median before to its own, grey points of the seeds, median and change at the right.
 
     Args:
         road: The path.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     steps, by = road.steps, road.decision
     names, longest = wrap_labels(step.label for step in steps)
@@ -89,7 +87,7 @@ def draw_path(road: RoadMap, title: str, caption: str, badge: str = "") -> Figur
     changes = ["" if step.change is None else write.signed(step.change).replace("-", "−") for step in steps]
     first, second = (max(text_width(text, TEXT) for text in texts) + 0.14 for texts in (medians, changes))
     figure, (axis,) = open_canvas(
-        title, caption, badge, width=longest + first + second + 3.0,
+        *texts, width=longest + first + second + 3.0,
         body=0.75 + sum(0.17 + 0.15 * (name.count("\n") + 1) for name in names), legend=_legend(road),
     )  # fmt: skip
     everything = [value for step in steps for value in step.values]

@@ -32,21 +32,19 @@ class RankRanges:
 
 
 @styled
-def draw_ranks(ranks: RankRanges, title: str, caption: str, badge: str = "") -> Figure:
+def draw_ranks(ranks: RankRanges, *texts: str) -> Figure:
     """A bar for each variant from the lowest to the highest rank that it may have; a point where its median stands.
 
     The bars of variants that may be the best are dark.
 
     Args:
         ranks: The ranges of the ranks.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     size = len(ranks.labels)
     names, longest = wrap_labels(ranks.labels)
     heights = max(0.26, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
-    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 4.1 + 0.1 * size, body=0.6 + heights * size)
+    figure, (axis,) = open_canvas(*texts, width=longest + 4.1 + 0.1 * size, body=0.6 + heights * size)
     for row, ((low, high), observed) in enumerate(zip(ranks.ranges, ranks.observed)):
         colour = PALETTE[0] if low == 1 else GREY
         axis.plot([low - 0.3, high + 0.3], [row, row], color=colour, linewidth=6, alpha=0.45, solid_capstyle="butt")

@@ -59,16 +59,14 @@ class Scaling:
 
 
 @styled
-def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") -> Figure:
+def draw_scaling(scaling: Scaling, *texts: str) -> Figure:
     """A panel for each count: counts against values, all relative to the base, with the fitted exponents.
 
     Args:
         scaling: The growth of the counts.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
-    figure, axes = open_canvas(title, caption, badge, width=PAGE, body=3.2, columns=2, sharex=True, sharey=True)
+    figure, axes = open_canvas(*texts, width=PAGE, body=3.2, columns=2, sharex=True, sharey=True)
     for axis, panel in zip(axes, scaling.panels):
         axis.set_xscale("log", base=2)
         axis.set_yscale("log", base=2)

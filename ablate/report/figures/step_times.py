@@ -77,14 +77,12 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 
 @styled
-def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "") -> Figure:
+def draw_step_times(times: StepTimes, *texts: str) -> Figure:
     """A bar for each network in the given order, at its end the time and the published error.
 
     Args:
         times: The times of the networks.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
@@ -95,7 +93,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
     ]
     width = canvas_width(longest + 5.2)
     figure, (axis,) = open_canvas(
-        title, caption, badge, width=width,
+        *texts, width=width,
         body=0.7 + sum(0.16 + 0.13 * (name.count("\n") + 1) for name in names), legend=handles if len(groups) > 1 else (),
     )  # fmt: skip
     measured = [bar.milliseconds for bar in bars if bar.milliseconds is not None]

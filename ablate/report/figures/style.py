@@ -69,11 +69,7 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "ablate",
     "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
 }
-METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
+METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _STYLE: ContextVar[FigureStyle] = ContextVar("style", default=USUAL_STYLE)  # of the report that is being drawn
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -136,23 +132,13 @@ def canvas_width(natural: float) -> float:
 
 
 def open_canvas(
-    title: str,
-    caption: str,
-    badge: str = "",
-    *,
-    width: float,
-    body: float,
-    legend: Sequence[Artist] = (),
-    rows: int = 1,
-    columns: int = 1,
-    **options: Any,
+    *texts: str, width: float, body: float, legend: Sequence[Artist] = (), rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row. Title, caption and badge are above the axes, the legend is below.
 
     Args:
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark in small grey letters below the caption, such as another scale; empty for none.
+        texts: The title; the caption, such as the setting and the number of seeds; and the badge, a remark in small grey
+            letters such as another scale. Any of them may be empty, the badge may be left out.
         width: Of the figure, in inches, as in canvas_width().
         body: The height of the axes with their labels, in inches; the height of the texts is added.
         legend: The entries of the legend; empty for no legend.
@@ -160,26 +146,22 @@ def open_canvas(
         columns: The number of columns of axes.
         options: Passed to Figure.subplots.
     """
-    figure = open_figure(title, caption, badge, width=width, body=body, legend=legend)
+    figure = open_figure(*texts, width=width, body=body, legend=legend)
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
 
 
-def open_figure(
-    title: str, caption: str, badge: str = "", *, width: float, body: float, legend: Sequence[Artist] = ()
-) -> Figure:
+def open_figure(*texts: str, width: float, body: float, legend: Sequence[Artist] = ()) -> Figure:
     """A figure without axes. Those that are added fill the room between the texts above and the legend below.
 
     Args:
-        title: As in open_canvas().
-        caption: As in open_canvas().
-        badge: As in open_canvas().
-        width: As in open_canvas().
-        body: As in open_canvas().
-        legend: As in open_canvas().
+        texts: As in open_canvas(), like the others.
+        width: Of the figure.
+        body: The height of the axes.
+        legend: The entries.
     """
-    width = canvas_width(width)
+    width, (title, caption, *badge) = canvas_width(width), texts
     figure = Figure(figsize=(width, body))
-    header = _write_header(figure, *((title, caption) if _STYLE.get().title else ("", "")), badge, width)
+    header = _write_header(figure, *((title, caption) if _STYLE.get().title else ("", "")), "".join(badge), width)
     footer = _write_legend(figure, legend, width)
     height = header + body + footer
     figure.set_size_inches(width, height)
@@ -189,23 +171,19 @@ def open_figure(
     return figure
 
 
-def open_panels(
-    title: str, caption: str, badge: str, panels: int, legend: Sequence[Artist] = ()
-) -> tuple[Figure, list[Axes]]:
+def open_panels(*texts: str, panels: int, legend: Sequence[Artist] = (), height: float = 3.0) -> tuple[Figure, list[Axes]]:
     """A figure with several panels, and the axes of the panels in order.
 
     Args:
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: As in open_canvas().
+        texts: As in open_canvas().
         panels: The number of panels, at least one; a row has at most two.
         legend: The entries of the legend; empty for no legend.
+        height: Of a panel with its labels, in inches.
     """
     columns = min(panels, 2 if canvas_width(PAGE) > 5 else 1)
     rows = math.ceil(panels / columns)
-    width = WIDTHS[columns - 1]
     figure, axes = open_canvas(
-        title, caption, badge, width=width, body=3.0 * rows, legend=legend, rows=rows, columns=columns
+        *texts, width=WIDTHS[columns - 1], body=height * rows, legend=legend, rows=rows, columns=columns
     )
     for spare in axes[panels:]:
         spare.remove()

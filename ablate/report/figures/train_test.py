@@ -12,16 +12,14 @@ from ablate.report.figures.training_curves import StudyCurves
 
 
 @styled
-def draw_train_test(curves: StudyCurves, title: str, caption: str, badge: str = "") -> Figure:
+def draw_train_test(curves: StudyCurves, *texts: str) -> Figure:
     """Training error (dashed) and test error (solid); medians with a band of the seeds.
 
     The training error is measured during training: on augmented images, while the weights change.
 
     Args:
         curves: The curves of the study.
-        title: The title above the axes.
-        caption: The text below the title, such as the setting and the number of seeds.
-        badge: A remark on the whole figure, such as another scale; empty for none.
+        texts: Title, caption and badge, as in open_canvas().
     """
     panels, of_names = curves.panels, looks(curves.names)
     handles = [
@@ -29,7 +27,7 @@ def draw_train_test(curves: StudyCurves, title: str, caption: str, badge: str = 
         for label, name in curves.names.items()
     ]
     handles += cross_handles([each for panel in panels for each in panel.curves])
-    figure, axes = open_panels(title, caption, badge, len(panels), handles)
+    figure, axes = open_panels(*texts, panels=len(panels), legend=handles)
     for panel, axis in zip(panels, axes):
         for label, each in zip(panel.labels, panel.curves):
             draw_measure(axis, each, of_names[label], "train_error", DASHED)

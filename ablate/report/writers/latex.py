@@ -20,20 +20,13 @@ LONGEST = 150.0  # points: a wider column of words is broken into lines
 MOST_LINES = 3  # of a header
 
 
-class Layout(NamedTuple):
-    """How a table fits.
+class _Layout(NamedTuple):
+    """How a table fits."""
 
-    Args:
-        environment: "table", or "table*" for the width of the page.
-        size: The size of the letters, such as "small".
-        gap: The space on either side of a column in points.
-        parts: The columns of each part; several parts, one below the other, where the columns need more than a page.
-    """
-
-    environment: str
-    size: str
-    gap: float
-    parts: list[list[int]]
+    environment: str  # "table", or "table*" for the width of the page
+    size: str  # of the letters, such as "small"
+    gap: float  # on either side of a column, in points
+    parts: list[list[int]]  # the columns of each part; several, one below the other, where they need more than a page
 
 
 def document_latex(document: Document) -> str:
@@ -77,7 +70,7 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
 
 
 def _float(
-    layout: Layout, needs: str, caption: Sequence[str], parts: Sequence[Sequence[str]], notes: Sequence[str]
+    layout: _Layout, needs: str, caption: Sequence[str], parts: Sequence[Sequence[str]], notes: Sequence[str]
 ) -> list[str]:
     """The lines of one float: its caption, the parts of its rows one below the other, and notes."""
     return [
@@ -123,7 +116,7 @@ def _tabular(columns: Sequence[_LatexColumn], groups: Sequence[tuple[int, str]],
     ]
 
 
-def _layout(widths: Sequence[float]) -> Layout:
+def _layout(widths: Sequence[float]) -> _Layout:
     """The largest letters in which columns fit, first into one column of a paper, then across the page.
 
     Args:
@@ -132,11 +125,11 @@ def _layout(widths: Sequence[float]) -> Layout:
     for environment, room in (("table", COLUMN), ("table*", PAGE)):
         for size, scale, gap in SIZES:
             if sum(scale * width + 2 * gap for width in widths) <= room:
-                return Layout(environment, size, gap, [[*range(len(widths))]])
+                return _Layout(environment, size, gap, [[*range(len(widths))]])
     widths = [scale * width + 2 * gap for width in widths]
     least = len(_parts(widths, PAGE))
     room = next(room for room in count() if len(_parts(widths, room)) <= least)  # the narrowest: parts about equally wide
-    return Layout("table*", size, gap, _parts(widths, room))
+    return _Layout("table*", size, gap, _parts(widths, room))
 
 
 def _parts(widths: Sequence[float], room: float) -> list[list[int]]:

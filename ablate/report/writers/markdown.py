@@ -79,30 +79,26 @@ def table_markdown(table: Table) -> str:
     """
 
     def text(cell: Cell) -> str:
-        body = markdown_escape(cell.text)
+        body = _escape(cell.text)
         body = f"<ins>{body}</ins>" if cell.underlined else body
         body = f"`{cell.text}`" if cell.shaded else body  # which GitHub and most others shade
         body = f"**{body}**" if cell.bold else body
         return f"{body}<sup>{cell.mark}</sup>" if cell.mark else body
 
-    titles = [markdown_escape(title) for title in table.titles]
+    titles = [_escape(title) for title in table.titles]
     rows: list[list[str]] = []
     for title, part in table.parts:
-        rows += [[f"**{markdown_escape(title)}**", *[""] * (len(titles) - 1)]] if title else []
+        rows += [[f"**{_escape(title)}**", *[""] * (len(titles) - 1)]] if title else []
         rows += [[text(cell) for cell in row] for row in part]
     lines = line_up(titles, rows, [c.numeric for c in table.columns])
     for mark, note in table.notes:
-        lines += ["", f"<sup>{mark}</sup> {markdown_escape(note)}"]
+        lines += ["", f"<sup>{mark}</sup> {_escape(note)}"]
     lines += ["", *(f"- {prose(each)}" for each in table.details)] if table.details else []
     return "\n".join(lines) + "\n"
 
 
-def markdown_escape(text: str) -> str:
-    """A text in which nothing is Markdown syntax.
-
-    Args:
-        text: A text of one line.
-    """
+def _escape(text: str) -> str:
+    """A text in which nothing is Markdown syntax."""
     # An underscore inside a word needs no escape.
     return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
 

@@ -55,18 +55,12 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Article:
-    """A report on a page.
-
-    Args:
-        document: The report.
-        images: Its figures by name, as data URLs.
-        anchor: The id that links to it.
-    """
+class _Article:
+    """A report on a page."""
 
     document: Document
-    images: Mapping[str, str]
-    anchor: str
+    images: Mapping[str, str]  # data URLs by the name of the figure
+    anchor: str  # the id that links to it
 
     @property
     def blocks(self) -> list[Section]:
@@ -108,7 +102,7 @@ def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes
     )
     anchors = _anchors([document.name for document, _ in reports])
     articles = [
-        Article(document, {name: _image(data) for name, data in figures.items()}, anchor)
+        _Article(document, {name: _image(data) for name, data in figures.items()}, anchor)
         for (document, figures), anchor in zip(reports, anchors)
     ]
     page = _template().render(
@@ -152,7 +146,7 @@ def pack(value: Any) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _curves_data(article: Article, content: Curves) -> dict[str, Any]:
+def _curves_data(article: _Article, content: Curves) -> dict[str, Any]:
     names = {curve.label: curve.look or curve.label for curve in content.curves}
     found = looks(names.values())
     of_labels = {label: found[name] for label, name in names.items()}

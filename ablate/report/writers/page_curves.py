@@ -41,7 +41,7 @@ def curve_data(
             unit = "seeds" if members[0].fold is None else "trainings"
             drawn.append((median_curve(members, worst), f"median of {len(members)} {unit}"))
         lines = [
-            _line(thinned(curve, every), name, trials.get(curve.trial), curve is drawn[-1][0] or imported)
+            _line(_thinned(curve, every), name, trials.get(curve.trial), curve is drawn[-1][0] or imported)
             for curve, name in drawn
         ]
         colour, marker = looks[label]
@@ -76,13 +76,8 @@ def median_curve(curves: Sequence[TrialCurve], worst: float = math.inf) -> Trial
     )
 
 
-def thinned(curve: TrialCurve, every: int) -> TrialCurve:
-    """The curve at each epoch that is a multiple of a number, and at its first and last epoch.
-
-    Args:
-        curve: The curve of a trial.
-        every: The number; 1 keeps all epochs.
-    """
+def _thinned(curve: TrialCurve, every: int) -> TrialCurve:
+    """The curve at each epoch that is a multiple of a number, and at its first and last epoch."""
     if every == 1:
         return curve
     kept = [i for i, epoch in enumerate(curve.epochs) if epoch % every == 0 or i in (0, len(curve.epochs) - 1)]

@@ -41,7 +41,7 @@ def drawn() -> DrawnFigure:
     return DrawnFigure("what it shows", lambda: open_canvas("title", "caption", width=3.0, body=1.0)[0])
 
 
-@pytest.mark.parametrize("kind", FIGURES, ids=lambda kind: f"{kind.report}-{kind.name}")
+@pytest.mark.parametrize("kind", FIGURES, ids=lambda kind: f"{kind.reports[0]}-{kind.name}")
 def test_the_functions_of_an_entry_are_there(kind: FigureKind) -> None:
     for place in (kind.values, kind.draw):
         module, _, name = place.partition(":")
@@ -50,9 +50,10 @@ def test_the_functions_of_an_entry_are_there(kind: FigureKind) -> None:
 
 
 def test_names_differ_and_only_those_of_trained_studies_are_chosen() -> None:
-    assert len({(kind.report, kind.name) for kind in FIGURES}) == len(FIGURES)
-    assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained", "program"}
-    assert {kind.name for kind in FIGURES if kind.report == "program"} <= {*CHOICES}
+    found = [(report, kind) for kind in FIGURES for report in kind.reports]
+    assert len({(report, kind.name) for report, kind in found}) == len(found)
+    assert {report for report, kind in found if kind.choice != "always"} == {"trained", "program"}
+    assert {kind.name for report, kind in found if report == "program"} <= {*CHOICES}
     images = ("class_errors", "confusion", "agreement", "missed")
     assert ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", *images, "path") == CHOICES
     assert tuple(name for name in CHOICES if name != "train_test") == DEFAULTS
@@ -71,7 +72,9 @@ def test_files_of_figures_are_known_by_their_names() -> None:
 def test_an_entry_and_a_file_make_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_figure.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    kind = FigureKind(name="own", alt_text="my own", report="counted", values="own_figure:values", draw="own_figure:draw")
+    kind = FigureKind(
+        name="own", alt_text="my own", reports=("counted",), values="own_figure:values", draw="own_figure:draw"
+    )
     monkeypatch.setattr("ablate.report.drawn_figures.FIGURES", (FIGURES[0], kind))
     study = SimpleNamespace(decision=TEST_ERROR, figure_style=FigureStyle(width=2.5, title=False))
     made = draw_figures(SimpleNamespace(badge="SMALL", n=6, study=study), "counted")

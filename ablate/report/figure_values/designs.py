@@ -1,16 +1,18 @@
-"""The values of the figures with main effects and interactions."""
+"""The values of the figures of designs: main effects, interactions, and the road map of a path."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.effects import FactorEffects, largest_first
 from ablate.report.effects_sentences import mover
-from ablate.report.figures.effects import MainEffects, MainPanel
-from ablate.report.figures.interactions import Interactions, PairPanel
+from ablate.report.figures.effects import MainPanel, PairPanel
+from ablate.report.figures.path import RoadMap, Step
 from ablate.report.numbers import counted, p_text
+from ablate.study.designs import Design, designed_rows
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
@@ -35,7 +37,7 @@ def main_effect_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
             f"{counted(len(group.keys), analysis.unit)}{bars}. {analysis.setting('; ')}"
         )
         title = f"{analysis.study.title}: what each choice does"
-        yield FigureInfo(MainEffects(panels, analysis.decision.axis), title, caption, number if len(groups) > 1 else 0)
+        yield FigureInfo((panels, analysis.decision.axis), title, caption, number if len(groups) > 1 else 0)
 
 
 def interaction_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInfo]:
@@ -57,7 +59,7 @@ def interaction_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
         if shown:
             title = f"{analysis.study.title}: what two choices do together"
             panels = [_pair_panel(group, effect) for effect in shown]
-            yield FigureInfo(Interactions(panels, analysis.decision.axis), title, caption, number if len(groups) > 1 else 0)
+            yield FigureInfo((panels, analysis.decision.axis), title, caption, number if len(groups) > 1 else 0)
 
 
 def _on(group: FactorEffects[Any]) -> str:
@@ -93,3 +95,36 @@ def _pair_panel(group: FactorEffects[Any], effect: Effect) -> PairPanel:
     return PairPanel(
         _note(effect), (names[along], _levels(group, along)), (names[lines], _levels(group, lines)), table.tolist()
     )
+
+
+def path_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInfo]:
+    """The values of the road map of each path on each data set; none where fewer than two of its rows are recorded.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    summaries: dict[int, Any] = {id(summary.variant): summary for summary in analysis.summaries}
+    roads = []
+    for rows in designed_rows([summary.variant for summary in summaries.values()]).values():
+        found = [(summaries[id(variant)], design) for variant, design in rows if design.kind == "path"]
+        for title in dict.fromkeys(summary.data_title for summary, _ in found):
+            on_it = [(summary, design) for summary, design in found if summary.data_title == title]
+            if sum(bool(summary.n) for summary, _ in on_it) > 1:
+                roads.append((title, _steps(on_it)))
+    several = len({title for title, _ in roads}) > 1
+    seeds = f"a grey point a {analysis.unit}, a bar from the median before to the median with the step"
+    for number, (title, steps) in enumerate(roads, 1):
+        name = f"{analysis.study.title}, {title}" if several else analysis.study.title
+        road = RoadMap(steps, analysis.decision, analysis.unit)
+        yield FigureInfo(road, name, f"{analysis.setting('; ')}; {seeds}", number if len(roads) > 1 else 0)
+
+
+def _steps(rows: list[tuple[Any, Design]]) -> list[Step]:
+    """The rows of a path, each with the median of the last kept row before it."""
+    steps: list[Step] = []
+    before = None
+    for summary, design in rows:
+        values = [value for value in summary.error_by_seed.values() if math.isfinite(value)]
+        steps.append(Step(design.label, values, summary.median, before, design.kept))
+        before = summary.median if design.kept else before
+    return steps
