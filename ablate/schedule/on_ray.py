@@ -26,6 +26,7 @@ from typing import Any, Optional
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.processes.parent import POLL_SECONDS, RETRIES
+from ablate.schedule.pool import SlotPool, Ticket
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.watchdog import PATIENCE, Watchdog
@@ -76,7 +77,9 @@ def open_cluster(
         check_resources(nodes, needed)
         _check_storage(ray, nodes, runs)
         found = [
-            Slot(f"{node['NodeManagerAddress']} {number}", "cuda" if gpu else "cpu")
+            Slot(f"node {node['NodeManagerAddress']}", "cuda", node=node["NodeID"])
+            if gpu
+            else Slot(f"{node['NodeManagerAddress']} {number}", "cpu")
             for node in nodes
             for number in range(_fitting(node, needed))
         ]
@@ -138,7 +141,8 @@ def open_on_ray(
     """Yield run(task, on_event) -> Outcome, as local.open_workers() does, on the cluster that is open.
 
     A task is tried again up to `retries` times if its process dies, hangs or runs out of memory, and in addition up to
-    LOST_NODES times if its node is lost.
+    LOST_NODES times if its node is lost. On GPUs it is tried again on another node, and a node is closed as local.py closes
+    a GPU; see pool.py. Which GPU of a node a task gets is Ray's choice.
 
     Args:
         work: "module:function" or "module:class".
@@ -155,39 +159,44 @@ def open_on_ray(
     options = {"num_cpus": needed["CPU"], "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
     remote = ray.remote(**options)(work_through)
     end = ray.remote(num_cpus=0, max_retries=0)(_end)
+    pool, gone = SlotPool(slots), set[str]()  # the second: nodes that were lost; what was theirs runs anywhere
     under_way: dict[Any, RayTask] = {}
     done, nowhere = threading.Event(), threading.Event()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
-        lost, attempt, cause = 0, 1, ""
-        index = free.get()
-        try:
-            while not (stop.level or nowhere.is_set()):
-                on_event(index, task, {"event": "started", "attempt": attempt + lost, "cause": cause})
-                status, cause, node_lost = one(index, task, on_event)
+        ticket, lost, cause = Ticket(task.label), 0, ""
+        while True:
+            with pool.taken(ticket) as index:
+                if stop.level or nowhere.is_set():
+                    on_event(index, task, {"event": "ended", "status": "interrupted", "cause": ""})
+                    return Outcome(task, "interrupted" if cause else "not started")
+                on_event(index, task, {"event": "started", "attempt": ticket.attempts, "cause": cause})
+                status, cause, node_lost = one(index, task, ticket, on_event)
                 if status in ("died", BROKEN):
                     if stop.level:
-                        break
+                        continue
                     if node_lost and lost < LOST_NODES:
                         lost += 1
                         continue
-                    if attempt <= retries:
-                        attempt += 1
+                    for line in pool.note_broken(index, ticket, cause):
+                        on_event(index, task, {"event": "note", "of": "run", "text": line})
+                    if ticket.attempts - lost <= retries:
                         continue
+                elif status not in ("failed", "interrupted", NOWHERE):
+                    pool.note_trained(index)
                 if status == NOWHERE:
                     nowhere.set()
                 status = "failed" if status in ("died", BROKEN, NOWHERE) else status
                 on_event(index, task, {"event": "ended", "status": status, "cause": cause})
-                return Outcome(task, status, cause, attempt + lost)
-            on_event(index, task, {"event": "ended", "status": "interrupted", "cause": ""})
-            return Outcome(task, "interrupted" if cause else "not started")
-        finally:
-            free.put(index)
+                return Outcome(task, status, cause, ticket.attempts)
 
-    def one(index: int, task: Task, on_event: OnEvent) -> tuple[str, str, bool]:
+    def one(index: int, task: Task, ticket: Ticket, on_event: OnEvent) -> tuple[str, str, bool]:
         """Make one attempt at a task; returns (status, cause, whether its node was lost)."""
-        key, ending = uuid.uuid4().hex, False
-        stream = remote.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
+        key, ending, node = uuid.uuid4().hex, False, slots[index].node
+        node = "" if node in gone else node
+        ticket.trained = False
+        there = remote.options(scheduling_strategy=_on_node(node, soft=True)) if node else remote
+        stream = there.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
         attempt = under_way[stream] = RayTask(Watchdog(patience))
         try:
             for reference in stream:
@@ -198,9 +207,11 @@ def open_on_ray(
                 if what == "begun":
                     attempt.process = told[0], told[1]
                     attempt.watchdog.begin()
-                elif told[0] and not ending and on_event(index, task, {"event": "epoch", **told[0]}):
-                    ending = True
-                    ray.get(flags.end.remote(key))
+                elif told[0]:
+                    ticket.trained = ticket.trained or "epoch" in told[0]
+                    if not ending and on_event(index, task, {"event": "epoch", **told[0]}):
+                        ending = True
+                        ray.get(flags.end.remote(key))
                 attempt.watchdog.listen()
             return "died", "the task ended without a result", False
         except ray.exceptions.RayError as error:
@@ -211,6 +222,7 @@ def open_on_ray(
             if stop.level and not attempt.process[0]:
                 return "died", "", False
             lost = isinstance(error, (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError))
+            gone.update({attempt.process[1]} if lost else ())
             return "died", "its node failed" if lost else _in_words(error), lost
         finally:
             under_way.pop(stream)
@@ -238,9 +250,6 @@ def open_on_ray(
                     for stream in list(under_way):
                         ray.cancel(stream, force=True)
 
-    free: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in range(len(slots)):
-        free.put(index)
     threading.Thread(target=pass_on, daemon=True).start()
     try:
         yield run
@@ -390,11 +399,11 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
         )
 
 
-def _on_node(node: str) -> Any:
-    """The scheduling strategy of a task that may run on one node only."""
+def _on_node(node: str, soft: bool = False) -> Any:
+    """The scheduling strategy of a task that may run on one node only; if it is soft, elsewhere when the node is lost."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return NodeAffinitySchedulingStrategy(node, soft=False)
+    return NodeAffinitySchedulingStrategy(node, soft=soft)
 
 
 def _read(path: str) -> str:

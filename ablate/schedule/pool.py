@@ -41,7 +41,7 @@ class SlotPool:
     """The slots of a run; any thread may call its methods.
 
     Args:
-        slots: All slots. Those that share a GPU have one name.
+        slots: All slots. Those that share a GPU have one name; on a Ray cluster those of a node, as Ray gives out its GPUs.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:

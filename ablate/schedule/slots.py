@@ -31,12 +31,14 @@ class Slot:
         device: "cpu" or "cuda", as the worker sees it.
         environment: Environment variables that restrict the worker to its device.
         model: What its GPU is called, as torch names it; "" on a processor.
+        node: The id of its node in a Ray cluster; "" on this machine.
     """
 
     name: str
     device: str
     environment: dict[str, str] = field(default_factory=dict)
     model: str = ""
+    node: str = ""
 
     @property
     def words(self) -> str:
