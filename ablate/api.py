@@ -7,11 +7,12 @@ experiment.results()        # a tidy DataFrame with one row for each trial
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from ablate.data.copies import read_copies
 from ablate.errors import RunError, StudyError
@@ -55,96 +56,8 @@ if TYPE_CHECKING:
     from ablate.report.export import NetworkFormat
     from ablate.report.study_report import StudyReport
 
-
-def load_study(
-    path: str | Path | Mapping[str, Any],
-    overrides: Iterable[str] = (),
-    *,
-    scale: str = "",
-    runs: str | Path = "runs",
-    storage: str = "",
-    data_root: str | Path | None = None,
-    download: bool = False,
-    images: str | Path | Sequence[str | Path] = (),
-    device: str = "auto",
-) -> Experiment | ProgramExperiment:
-    """The experiment of a study, with networks or with a training program.
-
-    Args:
-        path: Of the study file; or a mapping with the keys of one, which finds its modules in the current directory.
-        overrides: Changes to the file, such as "recipe.epochs=30".
-        scale: The name of one of the study's scales, such as "small"; "": none.
-        runs: Directory of the records; it need not exist.
-        storage: Of the searches of a study with `tune`, as in load_search().
-        data_root: Directory of the images; None: the default one.
-        download: Whether missing images are downloaded.
-        images: Directories of class folders in place of data sets, each "DIR" or "NAME=DIR", such as "cifar10=photos". A
-            run remembers them in `runs`.
-        device: As in RunOptions: what `precision: auto` is chosen for, where no run in `runs` has chosen it.
-
-    Raises:
-        StudyError: The file is missing or not valid, or it defines a search.
-        RunError: `runs` is not a directory.
-    """
-    found = load_experiment(
-        path,
-        overrides,
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images,
-        device=device,
-    )
-    if isinstance(found, SearchExperiment):
-        raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
-    return found
-
-
-def load_search(
-    path: str | Path | Mapping[str, Any],
-    overrides: Iterable[str] = (),
-    *,
-    scale: str = "",
-    runs: str | Path = "runs",
-    storage: str = "",
-    data_root: str | Path | None = None,
-    download: bool = False,
-    images: str | Path | Sequence[str | Path] = (),
-    device: str = "auto",
-) -> SearchExperiment:
-    """The search of a study.
-
-    Args:
-        path: As in load_study().
-        overrides: As in load_study().
-        scale: As in load_study().
-        runs: As in load_study().
-        storage: URL of a database or path of a journal file; "": the SQLite file in the runs directory.
-        data_root: As in load_study().
-        download: As in load_study().
-        images: As in load_study().
-        device: As in load_study().
-
-    Raises:
-        StudyError: The file is missing or not valid, or it defines no search.
-        RunError: `runs` is not a directory.
-    """
-    found = load_experiment(
-        path,
-        overrides,
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images,
-        device=device,
-    )
-    if not isinstance(found, SearchExperiment):
-        raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
-    return found
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def load_experiment(
@@ -162,15 +75,17 @@ def load_experiment(
     """The experiment, the search or the experiment with a training program of a study.
 
     Args:
-        path: As in load_study().
-        overrides: As in load_study().
-        scale: As in load_study().
-        runs: As in load_study().
-        storage: As in load_search(); also of a study with `tune`.
-        data_root: As in load_study().
-        download: As in load_study().
-        images: As in load_study().
-        device: As in load_study().
+        path: Of the study file; or a mapping with the keys of one, which finds its modules in the current directory.
+        overrides: Changes to the file, such as "recipe.epochs=30".
+        scale: The name of one of the study's scales, such as "small"; "": none.
+        runs: Directory of the records; it need not exist.
+        storage: Of a search, or of the searches of a study with `tune`: URL of a database or path of a journal file; "":
+            the SQLite file in the runs directory.
+        data_root: Directory of the images; None: the default one.
+        download: Whether missing images are downloaded.
+        images: Directories of class folders in place of data sets, each "DIR" or "NAME=DIR", such as "cifar10=photos". A
+            run remembers them in `runs`.
+        device: As in RunOptions: what `precision: auto` is chosen for, where no run in `runs` has chosen it.
 
     Raises:
         StudyError: The file is missing or not valid.
@@ -228,6 +143,37 @@ def _experiment(
         study=study, enumeration=enumeration, baselines=baselines, runs=runs, data_root=root, download=download,
         tunings=tunings, storage=storage,
     )  # fmt: skip
+
+
+def _loads(made: Callable[P, object]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """A decorator: the function takes the arguments of load_experiment(), and help() shows them with what they mean."""
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        returned = inspect.signature(function).return_annotation
+        function.__signature__ = inspect.signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
+        arguments = (made.__doc__ or "").partition("\n\n")[2]
+        function.__doc__ = f"{function.__doc__}\n\n{arguments}"
+        return function
+
+    return decorate
+
+
+@_loads(load_experiment)
+def load_study(path: str | Path | Mapping[str, Any], *args: Any, **options: Any) -> Experiment | ProgramExperiment:
+    """The experiment of a study, with networks or with a training program; StudyError if it defines a search."""
+    found = load_experiment(path, *args, **options)
+    if isinstance(found, SearchExperiment):
+        raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
+    return found
+
+
+@_loads(load_experiment)
+def load_search(path: str | Path | Mapping[str, Any], *args: Any, **options: Any) -> SearchExperiment:
+    """The search of a study; StudyError if it defines none."""
+    found = load_experiment(path, *args, **options)
+    if not isinstance(found, SearchExperiment):
+        raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
+    return found
 
 
 def _enumerate(study: Study, runs: Path) -> tuple[Enumeration, tuple[Variant | None, ...]]:

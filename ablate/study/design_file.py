@@ -17,6 +17,7 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.expand import MAX_VARIANTS
 from ablate.study.fractional import describe_fraction, fractional_design
 from ablate.study.plan import plain
+from ablate.study.schema import EntryFile
 from ablate.study.short_names import BASE, readable, short_label
 
 Axes = dict[str, Any]
@@ -60,6 +61,25 @@ def read_design(document: Document, path: KeyPath, file: Any, axis: Axis) -> tup
             return reader.factorial(file), []
         case _:
             return reader.path_of_steps(file), []
+
+
+def kind_of(document: Document, path: KeyPath, item: EntryFile, kinds: Sequence[str]) -> Any:
+    """The one key of an item of `variants` that says what it expands to.
+
+    Args:
+        document: The study file's values and their places.
+        path: Of the item.
+        item: The item, checked.
+        kinds: The keys that are possible.
+
+    Raises:
+        StudyError: The item has none of them, or several; the message names the place.
+    """
+    found = [kind for kind in kinds if getattr(item, kind) is not None]
+    if len(found) != 1:
+        said = " and ".join(found) or "none of them"
+        document.fail(path, f"variants: found {said}; allowed: one of {', '.join(kinds)}")
+    return found[0]
 
 
 def design_axes(item: dict[str, Any]) -> set[str]:

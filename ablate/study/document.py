@@ -30,6 +30,24 @@ SHORT_FORMS = {"data": "name", "recipe": "base", "optimizer": "name", "schedule"
 KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; true and false are none.
+
+    Args:
+        value: A plain value of a document.
+    """
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; true and false are none.
+
+    Args:
+        value: A plain value of a document.
+    """
+    return is_whole(value) or isinstance(value, float)
+
+
 @dataclass(slots=True)
 class Document:
     """The value of a file, and the position of every key and value in it.

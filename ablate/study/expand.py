@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ablate.errors import StudyError, allowed
 from ablate.study.data import Data
+from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design
 from ablate.study.resolve import as_fields
 from ablate.study.schema import SET_BY_OTHERS
@@ -40,35 +41,40 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Desi
         known = [row.label for table in study.published for row in table.rows]
         for row in entry.stands_for:
             if row and row not in known:
-                rows = allowed(row, dict.fromkeys(known)) if known else "the study states no published rows"
-                raise StudyError(f"{entry.place}: stands_for: found '{row}'; {rows}")
+                wanted = allowed(row, dict.fromkeys(known)) if known else "the study states no published rows"
+                raise StudyError(f"{entry.place}: stands_for: found '{row}'; {wanted}")
         texts = [each or itertools.repeat("") for each in (entry.stands_for, entry.labels)]
-        for (axes, design), row, label in zip(_expand(entry, index), *texts):
+        rows = entry.rows if entry.kind in DESIGNS else expand(entry.kind, index, entry.axes, {"net": entry.base})
+        for (axes, design), row, label in zip(rows, *texts):
             for data in entry.data:
                 yield entry, axes, data, row, design, label
 
 
-def _expand(entry: Entry, index: int) -> Iterator[tuple[dict[str, Any], Design | None]]:
-    """The axes of each variant of an entry and what the variant is there, in order."""
-    match entry.kind:
-        case "net":
-            for net in entry.axes["net"]:
-                yield {"net": net}, None
+def expand(
+    kind: str, index: int, axes: Mapping[str, Sequence[Any]], base: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], Design | None]]:
+    """The axes of each variant of an item of `variants` and what the variant is there, in order.
+
+    Args:
+        kind: The key that the item has: net, grid, zip or one_at_a_time.
+        index: The number of the item, from 0.
+        axes: The values of each axis; of net and zip as many of each.
+        base: The axes that one_at_a_time changes, with their values.
+    """
+    match kind:
         case "grid":
-            factors = {axis: values for axis, values in entry.axes.items() if len(values) > 1}
-            for row, values in enumerate(itertools.product(*entry.axes.values())):
-                axes = dict(zip(entry.axes, values))
-                yield axes, Design("grid", index, row, "", {axis: axes[axis] for axis in factors}, factors)
-        case "zip":
-            for values in zip(*entry.axes.values()):
-                yield dict(zip(entry.axes, values)), None
+            factors = {axis: tuple(values) for axis, values in axes.items() if len(values) > 1}
+            for row, values in enumerate(itertools.product(*axes.values())):
+                cell = dict(zip(axes, values))
+                yield cell, Design(kind, index, row, "", {axis: cell[axis] for axis in factors}, factors)
         case "one_at_a_time":
-            yield {"net": entry.base}, Design("one_at_a_time", index, 0, "", {}, entry.axes)
-            changes = ((axis, value) for axis, values in entry.axes.items() for value in values)
+            factors = {axis: tuple(values) for axis, values in axes.items()}
+            yield {**base}, Design(kind, index, 0, "", {}, factors)
+            changes = ((axis, value) for axis, values in axes.items() for value in values)
             for row, (axis, value) in enumerate(changes, 1):
-                yield {"net": entry.base, axis: value}, Design(entry.kind, index, row, "", {axis: value}, entry.axes, axis)
+                yield {**base, axis: value}, Design(kind, index, row, "", {axis: value}, factors, axis)
         case _:
-            yield from entry.rows
+            yield from ((dict(zip(axes, values)), None) for values in zip(*axes.values()))
 
 
 def _size(entry: Entry) -> int:

@@ -12,26 +12,18 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ablate.files import content_id
-from ablate.kinds.figures import USUAL_STYLE, FigureStyle
-from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
-from ablate.study.study import Search, Tune
-from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
+from ablate.study.study import AnyStudy
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
-SEED, EPOCHS, TRIAL = (
-    "seed",
-    "epochs",
-    "trial",
-)  # placeholders that are no axes; the last is a trial's own directory
+SEED, EPOCHS, TRIAL = "seed", "epochs", "trial"  # placeholders that are no axes; the last is a trial's own directory
 MEASURED = "measured"  # field of an event: whether the epoch itself has the measure that decides
 # Names that a program's measures cannot have, because records use them.
 RESERVED = (
@@ -213,62 +205,31 @@ class ProgramVariant:
         return [] if self.untuned else [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
 
 
-@dataclass(frozen=True)
-class ProgramStudy:
-    """A study file with `program`, checked, with its variants.
+@dataclass(frozen=True, kw_only=True)
+class ProgramStudy(AnyStudy):
+    """A study file with `program`, checked, with its variants; one with a search has none.
 
     Args:
-        name: Of the study and its reports; with the scale's name, if there is one.
-        title: The title in reports.
-        source: The paper's table or figure.
-        notes: Printed with every table.
-        scale: The name of the scale; "" for the study without a scale.
-        folder: Of the study file; the program runs there.
         program: What is run.
         measures: What the program reports.
         decide_by: The name of the measure that variants are compared by.
-        seeds: Of each variant; with `until` those that it has at most.
         variants: In the order of the study.
         baselines: The baseline of each variant; None for a variant that has none.
-        figures: The names of the figures that the report draws.
         remarks: On merged and dropped variants, and on the files of the command.
         missing: The error of a command that this machine does not have; "" if it has.
-        search: The search; None in a study with variants. A study with a search has no variants.
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
-        chosen: One sentence for each value that was taken from a search.
-        until: How many of the seeds each comparison gets; None: all.
-        figure_style: How the figures are drawn.
-        effects: The factors whose effects the report shows; True: all that are crossed; False: none.
-        table: How the main table is shaped.
-        tune: The search that every variant is given first, if any.
     """
 
-    name: str
-    title: str
-    source: str
-    notes: str
-    scale: str
-    folder: Path
     program: Program
     measures: tuple[ProgramMeasure, ...]
     decide_by: str
-    seeds: tuple[int, ...]
     variants: tuple[ProgramVariant, ...]
     baselines: tuple[ProgramVariant | None, ...]
-    figures: tuple[str, ...]
     remarks: tuple[str, ...]
     missing: str = ""
-    search: Search | None = None
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
-    chosen: tuple[str, ...] = ()
-    until: Rule | None = None
-    figure_style: FigureStyle = USUAL_STYLE
-    effects: bool | tuple[str, ...] = True
-    table: TableStyle = USUAL
-    labels: Labels = NO_LABELS
-    tune: Tune | None = None
 
     @property
     def decision(self) -> Decision:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import shlex
 import shutil
 from collections import Counter
@@ -15,14 +14,13 @@ from typing import Any
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
-from ablate.statistics.sequential import Rule
 from ablate.study.crossing import check_effects
-from ablate.study.design_file import Axis, Row, design_axes, read_design
+from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
 from ablate.study.document import Document, KeyPath
+from ablate.study.expand import expand
 from ablate.study.expression import compile_expression
-from ablate.study.figure_style import read_figure_style
 from ablate.study.plan import MAX_TRIALS, plain
 from ablate.study.program import (
     EPOCHS,
@@ -40,7 +38,7 @@ from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, Program
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 from ablate.study.short_names import BASE, in_words
-from ablate.study.table_style import USUAL, check_number, read_labels, read_own_labels
+from ablate.study.table_style import Labels, check_number, read_own_labels
 from ablate.study.tune_file import read_program_tune
 
 KEYS = (
@@ -52,30 +50,19 @@ MOST_BYTES = 1 << 28  # of a file of the program
 Axes = dict[str, Any]
 
 
-def read_program_study(
-    document: Document,
-    file: StudyFile,
-    seeds: tuple[int, ...],
-    until: Rule | None,
-    scale: str,
-    folder: Path,
-    chosen: tuple[str, ...] = (),
-) -> ProgramStudy:
+def read_program_study(document: Document, file: StudyFile, shared: dict[str, Any]) -> ProgramStudy:
     """The study of a training program, completely checked.
 
     Args:
         document: The study file's values and their places.
         file: The same as a model; it has `program`.
-        seeds: Of each variant; with `until` those that it has at most.
-        until: How many of the seeds each comparison gets; None: all.
-        scale: The name of the scale; "" for the study without a scale.
-        folder: Of the study file.
-        chosen: One sentence for each value that was taken from a search.
+        shared: The fields of AnyStudy that have been read, by name.
 
     Raises:
         StudyError: The study is not valid; the message names the place.
     """
     assert file.program is not None
+    folder, seeds = shared["folder"], shared["seeds"]
     measures = _measures(document, file)
     program = _program(document, file.program, folder)
     if len(seeds) > 1 and SEED not in program.placeholders:
@@ -87,7 +74,6 @@ def read_program_study(
     decide_by = names[0] if file.decide_by is None else file.decide_by
     if decide_by not in names:
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(decide_by, names)}")
-    _check_where(document, file)
     variants: tuple[ProgramVariant, ...] = ()
     remarks: list[str] = []
     base: Axes = {}
@@ -95,41 +81,26 @@ def read_program_study(
     if file.search is None:
         if file.base is not None:
             document.fail(("base",), "'base' is only valid in a study that has 'search'")
-        variants, remarks = _variants(document, file, program)
+        variants, remarks = _variants(document, file, program, shared["labels"])
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
-    effects = file.effects if isinstance(file.effects, bool) else tuple(file.effects)
-    check_effects(variants, [""] * len(variants), effects, document.place("effects"))
+    check_effects(variants, [""] * len(variants), shared["effects"], document.place("effects"))
     if len(variants) * len(seeds) > MAX_TRIALS:
-        document.fail(
-            ("variants",), f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
-        )
+        wrong = f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
+        document.fail(("variants",), wrong)
     return ProgramStudy(
-        name=file.name,
-        title=file.title or file.name,
-        source=file.source,
-        notes=file.notes.strip(),
-        scale=scale,
-        folder=folder,
+        **shared,
         program=program,
         measures=measures,
         decide_by=decide_by,
-        seeds=seeds,
-        until=until,
         variants=variants,
         baselines=_baselines(document, file.baseline, variants),
-        figures=tuple(file.figures),
-        figure_style=read_figure_style(document, file.figure_style),
-        remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
+        remarks=(*(f"chosen: {line}" for line in shared["chosen"]), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,
         base=base,
         where=None if file.where is None else (file.where, document.place("where")),
-        chosen=chosen,
-        effects=effects,
-        table=file.table or USUAL,
-        labels=read_labels(document, file.labels, None),
         tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
@@ -212,7 +183,10 @@ def _is_axis(document: Document, name: str) -> bool:
         return True
     items = [entry for entry in entries or () if isinstance(entry, dict)]
     axes = [entry.get(kind) for entry in items for kind in BY_AXES] + [dict.fromkeys(design_axes(entry)) for entry in items]
-    return any(isinstance(each, dict) and (name in each or name in (each.get("base") or {})) for each in axes)
+    return any(
+        isinstance(each, dict) and (name in each or (isinstance(base := each.get("base"), dict) and name in base))
+        for each in axes
+    )
 
 
 def _files(document: Document, path: KeyPath, pattern: str, folder: Path) -> list[str]:
@@ -249,16 +223,9 @@ def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
         yield f"note: there is no file {script} in {folder.absolute()}"
 
 
-def _check_where(document: Document, file: StudyFile) -> None:
-    """Check that `where` is an expression."""
-    if file.where is not None:
-        try:
-            compile_expression(file.where)
-        except StudyError as error:
-            document.fail(("where",), str(error))
-
-
-def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tuple[ProgramVariant, ...], list[str]]:
+def _variants(
+    document: Document, file: StudyFile, program: Program, words: Labels
+) -> tuple[tuple[ProgramVariant, ...], list[str]]:
     """The variants in order, each once, and a remark on each that is merged or dropped.
 
     Where all are one base with one value changed, a name says what is changed.
@@ -275,7 +242,6 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
         check_number(document.place("variants", i, "label"), labels, len(rows))
         cells += rows
         own += labels or [""] * len(rows)
-    words = read_labels(document, file.labels, (file.table or USUAL).group_by)
     values = [{axis: plain(value) for axis, value in axes.items()} for axes, _ in cells]
     words.check(values)
     times = Counter(design.label for _, design in cells if design)
@@ -323,11 +289,7 @@ def _expanded(
     for key in document.value["variants"][index]:
         if key not in ENTRY_KEYS:
             document.fail((*path, key), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(ENTRY_KEYS)}")
-    kinds = [kind for kind in EXPANSIONS if getattr(entry, kind) is not None]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none of them"
-        document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
-    (kind,) = kinds
+    kind = kind_of(document, path, entry, EXPANSIONS)
     if kind in DESIGNS:
         rows, said = _designed(document, (*path, kind), getattr(entry, kind), program)
         remarks += [f"design: {line}" for line in said]
@@ -350,27 +312,15 @@ def _expanded(
     if missing := [name for name in wanted if name not in (base if kind == "one_at_a_time" else axes)]:
         where = "'base' has no value for it" if kind == "one_at_a_time" else "add an axis of this name"
         document.fail(path, f"{{{missing[0]}}} of program.command: {where}")
-    match kind:
-        case "grid":
-            factors = {axis: tuple(each) for axis, each in values.items() if len(each) > 1}
-            for row, combined in enumerate(itertools.product(*values.values())):
-                cell = dict(zip(values, combined))
-                yield cell, Design("grid", index, row, "", {axis: cell[axis] for axis in factors}, factors)
-        case "zip":
-            longest = max(map(len, values.values()), default=1)
-            for axis, each in values.items():
-                if isinstance(axes[axis], list) and len(each) != longest:
-                    document.fail((*path, axis), f"{axis}: found {len(each)} values; allowed: {longest}, as of the others")
-            columns = {axis: each if isinstance(axes[axis], list) else each * longest for axis, each in values.items()}
-            yield from ((dict(zip(columns, each)), None) for each in zip(*columns.values()))
-        case "one_at_a_time":
-            for axis, value in base.items():
-                check_value(document, (*path, "base", axis), axis, value)
-            factors = {axis: tuple(each) for axis, each in values.items()}
-            yield dict(base), Design("one_at_a_time", index, 0, "", {}, factors)
-            changes = ((axis, value) for axis, each in values.items() for value in each)
-            for row, (axis, value) in enumerate(changes, 1):
-                yield {**base, axis: value}, Design("one_at_a_time", index, row, "", {axis: value}, factors, axis)
+    for axis, value in base.items():
+        check_value(document, (*path, "base", axis), axis, value)
+    if kind == "zip":
+        longest = max(map(len, values.values()), default=1)
+        for axis, each in values.items():
+            if isinstance(axes[axis], list) and len(each) != longest:
+                document.fail((*path, axis), f"{axis}: found {len(each)} values; allowed: {longest}, as of the others")
+        values = {axis: each if isinstance(axes[axis], list) else each * longest for axis, each in values.items()}
+    yield from expand(kind, index, values, base)
 
 
 def _designed(document: Document, path: KeyPath, content: Any, program: Program) -> tuple[list[Row], list[str]]:

@@ -13,8 +13,9 @@ from ablate.study.plan import plain
 from ablate.study.program import EPOCHS, Program, ProgramMeasure, ProgramStudy, ProgramVariant
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.schema import StudyFile
-from ablate.study.search_file import MAX_GRID, SEARCH, CheckAxis, check_trials, make_search, read_space
+from ablate.study.search_file import SEARCH, digests_of, refuse_beside_search
 from ablate.study.space import grid, present
+from ablate.study.space_file import MAX_GRID, CheckAxis, SpaceReader
 from ablate.study.study import Parameter, Search
 
 NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
@@ -38,42 +39,36 @@ def read_program_search(
     """
     search = file.search
     assert search is not None
-    for key in NOT_WITH:
-        if key in document.value:
-            document.fail((key,), f"'{key}' is not valid in a study that has 'search'; leave one of them out")
-    if search.validation is not None:
-        document.fail(
-            ("search", "validation"),
-            f"'search.validation' is not valid in a study with 'program'; its {decide_by.name} decides, on its own images",
-        )
-    if search.also_minimize:
-        document.fail(
-            ("search", "also_minimize"), "'search.also_minimize' is not valid in a study with 'program'; leave it out"
-        )
-    allowed = ("median", "mean", f"median_{decide_by.name}", f"mean_{decide_by.name}")
-    if search.objective not in (None, *allowed):
-        document.fail(
-            ("search", "objective"),
-            f"search.objective: found {search.objective}; allowed: median, mean (of {decide_by.name} over the seeds)",
-        )
+    refuse_beside_search(document, NOT_WITH)
+    for key, why in (("validation", f"its {decide_by.name} decides, on its own images"), ("also_minimize", "leave it out")):
+        if getattr(search, key):
+            document.fail((SEARCH, key), f"'search.{key}' is not valid in a study with 'program'; {why}")
     wanted = wanted_axes(program)
-    check_axis = axis_check(wanted)
-    parameters = read_space(document, SEARCH, search, check_axis, lambda path, parameter, written: None)
-    base = _base(document, file.base, wanted, [parameter for parameter in parameters if not parameter.when])
-    _check_complete(document, wanted, base, parameters)
-    check_trials(document, SEARCH, search)
-    if search.pruner not in PRUNERS:
-        document.fail(
-            ("search", "pruner"),
-            f"search.pruner: found {search.pruner}; allowed in a study with 'program': {', '.join(PRUNERS)}",
-        )
-    if search.pruner != "none" and most_epochs(program, base, parameters) is None:
-        document.fail(
-            ("search", "pruner"),
-            f"search.pruner: {search.pruner} compares epochs, and their number is not known; add program.epochs",
-        )
+    reader = SpaceReader(document, SEARCH, search, axis_check(wanted))
+    base = _base(document, file.base, wanted, [parameter for parameter in reader.parameters if not parameter.when])
+    _check_complete(document, wanted, base, reader.parameters)
+    reader.check_trials()
+    check_pruner(reader, program, base)
     about = {"program": program.identity(), "decide_by": decide_by.name, "goal": decide_by.goal, "seeds": seeds}
-    return make_search(document, search, parameters, (), decide_by.name, check_axis, None, about), base
+    return reader.search(decide_by.name, digests=digests_of(document, search.objective, about)), base
+
+
+def check_pruner(reader: SpaceReader, program: Program, base: Mapping[str, Any]) -> None:
+    """Check that the pruner can follow the epochs of a program.
+
+    Args:
+        reader: Of a search or of the tuning of a program.
+        program: The program.
+        base: The values of the axes that are not searched.
+
+    Raises:
+        StudyError: It compares folds, or the number of epochs is not known; the message names the place.
+    """
+    pruner = reader.file.pruner
+    if pruner not in PRUNERS:
+        reader.fail("pruner", f"found {pruner}; allowed in a study with 'program': {', '.join(PRUNERS)}")
+    if pruner != "none" and most_epochs(program, base, reader.parameters) is None:
+        reader.fail("pruner", f"{pruner} compares epochs, and their number is not known; add program.epochs")
 
 
 def axis_check(wanted: list[str]) -> CheckAxis:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
-from ablate.kinds.costs import MEASURED_COSTS
 from ablate.kinds.measures import MEASURES
 from ablate.statistics.sequential import Rule
-from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
+from ablate.study.budget import Budget
+from ablate.study.budget_file import read_budget
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
-from ablate.study.design_file import Axis, Row, read_design
+from ablate.study.design_file import Axis, Row, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, open_document
+from ablate.study.document import Document, KeyPath, is_whole, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.extra_test_file import read_extra_tests
-from ablate.study.figure_style import read_figure_style
+from ablate.study.heading import heading, panels_of
 from ablate.study.held_out import read_held_out
 from ablate.study.limits import MeasuredBudget, limited_costs
 from ablate.study.measure_file import read_decision, read_measures
@@ -31,10 +30,10 @@ from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
-from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
+from ablate.study.schema import EXPANSIONS, NET_AXES, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
-from ablate.study.table_style import SEARCH_COLUMNS, USUAL, read_labels, read_own_labels
+from ablate.study.table_style import SEARCH_COLUMNS, read_labels, read_own_labels
 from ablate.study.task_file import read_task, task_objection
 from ablate.study.tasks import CLASSIFICATION
 from ablate.study.tune_file import read_tune
@@ -43,7 +42,6 @@ from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
 PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
-SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 def load_study(
@@ -116,28 +114,31 @@ def load_any_study(
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)
     _check_table(document, file)
-    if file.program is not None:
-        document.copies.check(copies)
-        return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
-    _check_networks(document, file)
-    recipe = read_recipe(document, ("recipe",), file.recipe)
-    data = read_data(document, ("data",), file.data, (("recipe",), file.recipe))
     if file.where is not None:
         try:
             compile_expression(file.where)
         except StudyError as error:
             document.fail(("where",), str(error))
+    seeds, until = _seeds(document, file)
+    effects = file.effects if isinstance(file.effects, bool) else tuple(file.effects)
+    shared = {**heading(document, file), "scale": scale, "folder": path.parent, "chosen": chosen}
+    shared |= {"seeds": seeds, "until": until, "effects": effects}
+    shared["labels"] = read_labels(document, file.labels, shared["table"].group_by)
+    if file.program is not None:
+        document.copies.check(copies)
+        return read_program_study(document, file, shared)
+    for key in ("data", "recipe"):
+        _require(document, file, (key,), f"{key} is missing; allowed: such as", key)
+    recipe = read_recipe(document, ("recipe",), file.recipe)
+    data = read_data(document, ("data",), file.data, (("recipe",), file.recipe))
     if file.baseline is not None and (not isinstance(file.baseline, (str, dict)) or not file.baseline):
         wanted = "a network's name, or values of axes such as {dropout: 0}"
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
-    if twice := [name for name in file.figures if file.figures.count(name) > 1]:
-        document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
     task = read_task(document, file.task.model_dump(exclude_unset=True, exclude_none=True))
     for used in data:
         place, wrong = task_objection(task, recipe, used)
         if wrong:
             document.fail(place, wrong)
-    seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
     extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
@@ -146,14 +147,18 @@ def load_any_study(
     extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     extra |= {"decide_by": file.decide_by or ""} if task.name != CLASSIFICATION else {}
     data = _with(data, held_out, extra)
-    measured_budget = _measured_budget(document, file.budget) if file.budget else None
-    budget = _budget(document, file.budget) if file.budget and measured_budget is None else None
+    allowed_cost = read_budget(document, file.budget)
+    measured_budget = allowed_cost if isinstance(allowed_cost, MeasuredBudget) else None
+    budget = allowed_cost if isinstance(allowed_cost, Budget) else None
     if file.search and (limited := limited_costs(file.where, measured_budget)):
         at = ("budget",) if measured_budget else ("where",)
         document.fail(at, f"{at[0]}: {limited[0]} is measured, and limits a study alone; in a search use 'also_minimize'")
     search = None
     if file.search is None:
-        _check_kind(document, file)
+        for key in ("seeds", "variants"):
+            _require(document, file, (), f"'{key}' is missing; add it, such as", key)
+        if file.base is not None:
+            document.fail(("base",), "'base' is only valid in a study that has 'search'")
         entries = tuple(
             _entry(document, i, entry, file, data, recipe, held_out, extra) for i, entry in enumerate(file.variants or ())
         )
@@ -171,49 +176,28 @@ def load_any_study(
             remedy = "add it to measures" if name in MEASURES else allowed(name, known)
             document.fail(("published", i), f"published.rows.values: '{name}' is no measure of the study; {remedy}")
     return Study(
-        name=file.name,
-        title=file.title or file.name,
-        source=file.source,
-        notes=file.notes.strip(),
-        scale=scale,
+        **shared,
         data=data[0],
         copies=tuple(document.copies.used.values()),
         auto_precision=document.auto_precision,
-        folder=path.parent,
         recipe=recipe,
-        seeds=seeds,
-        until=until,
         entries=entries,
         where=file.where,
         budget=budget,
         measured_budget=measured_budget,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
-        figures=tuple(file.figures),
-        figure_style=read_figure_style(document, file.figure_style),
-        panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
+        panels=panels_of(file),
         published=tuple(published),
         places={key: document.place(key) for key in PLACES},
         search=search,
-        chosen=chosen,
         decision=read_decision(
             document, file.decide_by, task.entry, shown, bool(search or held_out), extra.get("also_test", ())
         ),
         measures=shown,
         held_out=held_out,
-        effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
-        labels=read_labels(document, file.labels, (file.table or USUAL).group_by),
-        table=file.table or USUAL,
         tune=read_tune(document, file, recipe, entries, held_out),
     )
-
-
-def _check_networks(document: Document, file: StudyFile) -> None:
-    """Check that a study of networks has data and a recipe, and no key of a study of a program."""
-    for key in ("data", "recipe"):
-        if getattr(file, key) is None:
-            example = StudyFile.model_fields[key].examples
-            document.fail((key,), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
 
 
 def _check_table(document: Document, file: StudyFile) -> None:
@@ -255,14 +239,11 @@ def _check_search_table(document: Document, file: StudyFile) -> None:
             document.fail(("table", key), f"table.{key}: not valid with 'search'; leave it out")
 
 
-def _check_kind(document: Document, file: StudyFile) -> None:
-    """Check that a study without a search has seeds and variants, and no base."""
-    for key in ("seeds", "variants"):
-        if getattr(file, key) is None:
-            example = StudyFile.model_fields[key].examples
-            document.fail((), f"'{key}' is missing; add it, such as {key}: {example[0] if example else ''}")
-    if file.base is not None:
-        document.fail(("base",), "'base' is only valid in a study that has 'search'")
+def _require(document: Document, file: StudyFile, at: KeyPath, missing: str, key: str) -> None:
+    """Fail if a study lacks a key, with an example of it."""
+    if getattr(file, key) is None:
+        example = StudyFile.model_fields[key].examples
+        document.fail(at, f"{missing} {key}: {example[0] if example else ''}")
 
 
 def _held_out(document: Document, file: StudyFile, data: tuple[Data, ...]) -> tuple[HeldOut, ...]:
@@ -329,12 +310,8 @@ def _entry(
     extra: dict[str, Any],
 ) -> Entry:
     """One item of `variants`, checked."""
-    kinds = [kind for kind in EXPANSIONS if getattr(file, kind) is not None]
     path = ("variants", index)
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none of them"
-        document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
-    kind = kinds[0]
+    kind = kind_of(document, path, file, EXPANSIONS)
     content = getattr(file, kind)
     places: dict[tuple[str, Any], str] = {}
     rows, remarks = _designed(document, (*path, kind), content, places) if kind in DESIGNS else ([], [])
@@ -371,7 +348,7 @@ def _entry(
                 read_held_out(document, ("validation",), study.validation, one)
         data = _with(data, held_out, extra)
     return Entry(
-        kind,  # type: ignore[arg-type]
+        kind,
         axes,
         data,
         own_recipe,
@@ -417,7 +394,7 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
         return tuple(range(until.most)), until
     seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
-    whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
+    whole = bool(found) and all(map(is_whole, found))
     most = 2**31 if isinstance(seeds, list) else 10_001
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
@@ -425,132 +402,3 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
         wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds)), None
-
-
-def _budget(document: Document, file: BudgetFile) -> Budget:
-    """The budget of a study, checked."""
-    measure = _limited_cost(document, file)
-    value = getattr(file, measure)
-    target = minimum = maximum = None
-    if isinstance(value, dict):
-        bounds = validate(document, Bounds, ("budget", measure), value)
-        if bounds.min is not None:
-            minimum = _quantity(document, ("budget", measure, "min"), bounds.min)
-        if bounds.max is not None:
-            maximum = _quantity(document, ("budget", measure, "max"), bounds.max)
-        if (minimum is None and maximum is None) or (minimum or 0) > (maximum or minimum or 0):
-            document.fail(("budget", measure), f"'budget.{measure}' needs min, max or both, with min not above max")
-        if file.solve and maximum is None:
-            document.fail(("budget", measure), f"'budget.solve' needs a target or a max in 'budget.{measure}'")
-    else:
-        target = _quantity(document, ("budget", measure), value)
-    tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
-    quantum = {"exact": 1, None: 8}.get(file.quantum, file.quantum)
-    if not isinstance(quantum, int) or isinstance(quantum, bool) or not 1 <= quantum <= 1024:
-        document.fail(
-            ("budget", "quantum"), f"budget.quantum: found {describe(quantum)}; allowed: 1 to 1024 channels, or exact"
-        )
-    solve = _solved_axes(document, file.solve)
-    if file.quantum is not None and "k" not in solve:
-        document.fail(("budget", "quantum"), "'budget.quantum' is only valid with solve: k, as only k has channels")
-    ranged = _solved_range(document, file, solve)
-    return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum, *ranged)  # type: ignore[arg-type]
-
-
-def _limited_cost(document: Document, file: BudgetFile) -> str:
-    """The one cost that a budget limits."""
-    names = ("parameters", "multiply_adds", "activation_memory", *MEASURED_COSTS)
-    measures = [name for name in names if getattr(file, name) is not None]
-    if len(measures) != 1:
-        document.fail(("budget",), f"'budget' needs exactly one of {', '.join(names[:-1])} and {names[-1]}")
-    return measures[0]
-
-
-def _measured_budget(document: Document, file: BudgetFile) -> MeasuredBudget | None:
-    """The budget of a measured cost, checked; None if the budget is of a count."""
-    measure = _limited_cost(document, file)
-    if measure not in MEASURED_COSTS:
-        return None
-    for key in ("solve", "quantum", "low", "high", "step"):
-        if getattr(file, key) is not None:
-            document.fail(("budget", key), f"'budget.{key}' is not valid with {measure}, which is measured; leave it out")
-    value, path = getattr(file, measure), ("budget", measure)
-    tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
-    if not isinstance(value, dict):
-        return MeasuredBudget(measure, _measured(document, path, value), tolerance, None, None, file.on_miss)
-    bounds = validate(document, Bounds, path, value)
-    low, high = (
-        None if each is None else _measured(document, (*path, key), each)
-        for key, each in (("min", bounds.min), ("max", bounds.max))
-    )
-    if (low is None and high is None) or (low or 0) > (high or low or 0):
-        document.fail(path, f"'budget.{measure}' needs min, max or both, with min not above max")
-    return MeasuredBudget(measure, None, tolerance, low, high, file.on_miss)
-
-
-def _measured(document: Document, path: tuple[Any, ...], value: Any) -> float:
-    """A number of milliseconds or joules, or of bytes, such as "2 GB"."""
-    if path[1] == "peak_memory":
-        return float(_quantity(document, path, value))
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
-    if not number:
-        unit = MEASURED_COSTS[path[1]].unit
-        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number of {unit} above 0")
-    return float(value)
-
-
-def _solved_range(document: Document, file: BudgetFile, solve: tuple[str, ...]) -> tuple[Any, Any, Any]:
-    """The lowest and the highest value of a solved argument of the user's own code, and the step between values."""
-    for key in ("low", "high", "step"):
-        if getattr(file, key) is not None and not any(axis.startswith(ARGUMENT) for axis in solve):
-            document.fail(("budget", key), f"'budget.{key}' is only valid with solve: args.*, an argument of your own code")
-    step = 1 if file.step is None else file.step
-    low = step if file.low is None else file.low
-    if file.high is not None and file.high < low:
-        document.fail(("budget", "high"), f"budget.high: found {describe(file.high)}; allowed: from {low:g}, the low")
-    return file.low, file.high, step
-
-
-def _solved_axes(document: Document, found: Any) -> tuple[str, ...]:
-    """The axes of `solve`, which is one axis or a list of axes."""
-    axes = found if isinstance(found, list) else [] if found is None else [found]
-    if found == []:
-        document.fail(("budget", "solve"), "'budget.solve' is an empty list; name one axis or more")
-    for i, axis in enumerate(axes):
-        path = ("budget", "solve", i) if isinstance(found, list) else ("budget", "solve")
-        if axis not in get_args(SolvedAxis) and not re.fullmatch(r"args\.\w+", str(axis)):
-            wanted = allowed(str(axis), (*get_args(SolvedAxis), "args.*"))
-            document.fail(path, f"budget.solve: found {describe(axis)}; {wanted}")
-        if axis in axes[:i]:
-            document.fail(path, f"budget.solve: {axis} is listed twice; list it once")
-    return tuple(axes)
-
-
-def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
-    """A number from 2200000, 2.2e6 or "2.2M"."""
-    number = None
-    unit = "B" if {"activation_memory", "peak_memory"} & {*path} else ""
-    text = value.strip().removesuffix(unit) if isinstance(value, str) else ""
-    if match := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])", text):
-        number = float(match[1]) * SUFFIXES[match[2]]
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = value
-    if number is None or not 1 <= number <= 10**15:
-        document.fail(
-            path,
-            f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M{unit} "
-            f"(k{unit}, M{unit}, G{unit})",
-        )
-    return round(number)
-
-
-def _percentage(document: Document, path: tuple[Any, ...], value: Any) -> float:
-    """A fraction from 0.05 or "5%"."""
-    number = None
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", value.strip())):
-        number = float(match[1]) / 100
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
-    if number is None or not 0 <= number < 1:
-        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: 0% to below 100%, such as 5% or 0.05")
-    return number

@@ -409,9 +409,9 @@ class Tune:
     also_untuned: bool = False
 
 
-@dataclass(frozen=True)
-class Study:
-    """One study file, checked. Its variants are not yet enumerated.
+@dataclass(frozen=True, kw_only=True)
+class AnyStudy:
+    """What a study file says, whether it is of networks or of a training program.
 
     Args:
         name: Of the study and its reports; with the scale's name, if there is one.
@@ -419,33 +419,17 @@ class Study:
         source: The paper's table or figure.
         notes: Printed with every table.
         scale: The name of the scale; "" for the study without a scale.
-        data: The first of the study's data sets.
-        copies: The images in place of data sets that the file names.
-        folder: Of the study file; a user's own networks are searched for there.
-        recipe: The study's recipe; an entry may have another.
+        folder: Of the study file; a program runs there, and modules of the reader's own are searched there.
         seeds: Of each variant; with `until` those that it has at most.
-        entries: The items of `variants`; of a search, one entry with what all candidates have in common.
-        where: The constraint as written, if any.
-        budget: The allowed cost of a network, if any.
-        measured_budget: The allowed value of a measured cost, if any.
-        baseline: A network as written, or values of axes; and its place. None: there is no baseline.
-        epoch_rule: "last", or "best": the epoch with the best value of the measure that the study decides by.
-        published: The tables of published values.
         figures: The names of the figures that the report draws.
-        panels: (title, networks) of each panel of the curves; empty: one panel a data set.
-        places: "file:line:column" of some keys, by key.
         search: The search; None in a study with variants.
         chosen: One sentence for each value that was taken from a search.
-        decision: What the variants are compared by.
-        held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
-        measures: What reports show besides the error.
         until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
         labels: The author's words for values of axes.
         table: How the main table is shaped.
         tune: The search that every variant is given first, if any.
-        auto_precision: What `precision: auto` of the file has become; "" if the file does not say that.
     """
 
     name: str
@@ -453,30 +437,55 @@ class Study:
     source: str
     notes: str
     scale: str
+    folder: Path
+    seeds: tuple[int, ...]
+    figures: tuple[str, ...]
+    search: Search | None = None
+    chosen: tuple[str, ...] = ()
+    until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
+    effects: bool | tuple[str, ...] = True
+    labels: Labels = NO_LABELS
+    table: TableStyle = USUAL
+    tune: Tune | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(AnyStudy):
+    """One study file of networks, checked. Its variants are not yet enumerated.
+
+    Args:
+        data: The first of the study's data sets.
+        copies: The images in place of data sets that the file names.
+        recipe: The study's recipe; an entry may have another.
+        entries: The items of `variants`; of a search, one entry with what all candidates have in common.
+        where: The constraint as written, if any.
+        budget: The allowed cost of a network, if any.
+        measured_budget: The allowed value of a measured cost, if any.
+        baseline: A network as written, or values of axes; and its place. None: there is no baseline.
+        epoch_rule: "last", or "best": the epoch with the best value of the measure that the study decides by.
+        published: The tables of published values.
+        panels: (title, networks) of each panel of the curves; empty: one panel a data set.
+        places: "file:line:column" of some keys, by key.
+        decision: What the variants are compared by.
+        held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
+        measures: What reports show besides the error.
+        auto_precision: What `precision: auto` of the file has become; "" if the file does not say that.
+    """
+
     data: Data
     copies: tuple[Copy, ...]
-    folder: Path
     recipe: Recipe
-    seeds: tuple[int, ...]
     entries: tuple[Entry, ...]
     where: str | None
     budget: Budget | None
     baseline: tuple[str | dict[str, Any], str] | None
     epoch_rule: EpochRule
     published: tuple[Published, ...]
-    figures: tuple[str, ...]
     panels: tuple[tuple[str, tuple[str, ...]], ...]
     places: dict[str, str]
-    search: Search | None = None
-    chosen: tuple[str, ...] = ()
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
-    until: Rule | None = None
-    figure_style: FigureStyle = USUAL_STYLE
     measured_budget: MeasuredBudget | None = None
-    effects: bool | tuple[str, ...] = True
-    labels: Labels = NO_LABELS
-    table: TableStyle = USUAL
-    tune: Tune | None = None
     auto_precision: str = ""

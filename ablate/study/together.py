@@ -13,13 +13,12 @@ from ablate.study.baseline import find_baselines
 from ablate.study.data import Data
 from ablate.study.document import Document
 from ablate.study.expand import beside_axes
-from ablate.study.figure_style import read_figure_style
+from ablate.study.heading import heading, panels_of
 from ablate.study.limits import limited_costs
 from ablate.study.plan import Enumeration, enumerate_variants, label
 from ablate.study.program import ProgramStudy
 from ablate.study.schema import StudyFile
 from ablate.study.study import Study, Variant
-from ablate.study.table_style import USUAL
 from ablate.study.validation import validate
 
 KEYS = ("name", "title", "source", "notes", "studies", "figures", "figure_style", "panels", "table")
@@ -66,29 +65,23 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
         _check_alike(document, i, studies, study)
         studies.append(study)
     studies = _measured_alike(studies)
-    first, table = studies[0], file.table or USUAL
-    if table.group_by not in (None, STUDY):
-        document.fail(("table", "group_by"), f"table.group_by: found '{table.group_by}'; allowed: {STUDY}")
+    first, head = studies[0], heading(document, file)
+    if (group := head["table"].group_by) not in (None, STUDY):
+        document.fail(("table", "group_by"), f"table.group_by: found '{group}'; allowed: {STUDY}")
     together = replace(
         first,
-        name=f"{file.name}_{scale}" if scale else file.name,
-        title=file.title or file.name,
-        source=file.source,
-        notes=file.notes.strip(),
+        **head | {"name": f"{file.name}_{scale}" if scale else file.name},
         copies=tuple({copy: None for study in studies for copy in study.copies}),
         auto_precision=max(study.auto_precision for study in studies),
         entries=tuple(entry for study in studies for entry in study.entries),
         where=None,
         budget=None,
         baseline=None,
-        figures=tuple(file.figures),
-        figure_style=read_figure_style(document, file.figure_style),
-        panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
+        panels=panels_of(file),
         published=tuple(one for study in studies for one in study.published),
         chosen=tuple(dict.fromkeys(text for study in studies for text in study.chosen)),
         measures=tuple(dict.fromkeys(one for study in studies for one in study.measures)),
         effects=False,
-        table=table,
     )
     return Together(together, *_in_one(together, studies))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ablate.errors import allowed, describe
@@ -11,27 +11,16 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.program import Program, ProgramMeasure
 from ablate.study.program_axes import wanted_axes
-from ablate.study.program_search import PRUNERS, axis_check, most_epochs
+from ablate.study.program_search import axis_check, check_pruner
 from ablate.study.recipe import Recipe
 from ablate.study.schema import StudyFile, TuneFile
-from ablate.study.search_file import (
-    DEFAULT_STATISTIC,
-    LEAST_PAIRS,
-    CheckAxis,
-    check_ends,
-    check_trials,
-    read_enqueued,
-    read_grid,
-    read_space,
-)
-from ablate.study.study import Entry, Parameter, Search, Tune
-from ablate.study.values import axis_values
+from ablate.study.search_file import check_ends
+from ablate.study.space_file import SpaceReader
+from ablate.study.study import Entry, Parameter, Tune
 
 TUNE = "tune"
-OF_NETWORK = (
-    "dropout",
-    "survival",
-)  # axes of a network that can be tuned, besides args.*: they leave its layers as they are
+OF_NETWORK = ("dropout", "survival")  # axes that can be tuned, besides args.*: they leave a network's layers as they are
+MOST_SEEDS = 10_000  # of a candidate
 FIRST_SEED = 1000  # of a candidate's trainings; a study that is not told otherwise reports seeds from 0
 
 
@@ -72,17 +61,16 @@ def read_tune(
 
     def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
         for one in data:
-            check_ends(document, TUNE, path, parameter, written, recipe, one)
+            check_ends(document, path, parameter, written, recipe, one)
 
     parts = tuple(part.model_copy(update={"test": False}) for part in held_out)
     if tune.validation is not None:
         parts, *_ = [read_held_out(document, (TUNE, "validation"), tune.validation, one) for one in data]
     seeds = _seeds(document, tune)
-    if tune.pruner == "wilcoxon" and (len(parts) or 1) * len(seeds) < LEAST_PAIRS:
-        found = f"wilcoxon cannot prune with {(len(parts) or 1) * len(seeds)} trainings per candidate"
-        document.fail((TUNE, "pruner"), f"tune.pruner: {found}; use none, median or hyperband, or more folds")
-    search = _search(document, tune, axis_values, check, parts, "validation_error")
-    return Tune(search, seeds, also_untuned=tune.also_untuned)
+    reader = SpaceReader(document, TUNE, tune, check=check)
+    reader.check_pairs((len(parts) or 1) * len(seeds))
+    reader.check_trials()
+    return Tune(reader.search("validation_error", parts), seeds, also_untuned=tune.also_untuned)
 
 
 def read_program_tune(
@@ -115,19 +103,10 @@ def read_program_tune(
     seeds = _seeds(document, tune)
     if len(seeds) > 1 and "seed" not in program.placeholders:
         document.fail((TUNE, "seeds"), f"tune.seeds: no {{seed}} in program.command, so {len(seeds)} would be the same run")
-    check_axis = axis_check(wanted_axes(program))
-    search = _search(document, tune, check_axis, lambda path, parameter, written: None, (), by)
-    if search.pruner not in PRUNERS:
-        document.fail(
-            (TUNE, "pruner"),
-            f"tune.pruner: found {search.pruner}; allowed in a study with 'program': {', '.join(PRUNERS)}",
-        )
-    if search.pruner != "none" and most_epochs(program, {}, search.parameters) is None:
-        document.fail(
-            (TUNE, "pruner"),
-            f"tune.pruner: {search.pruner} compares epochs, and their number is not known; add program.epochs",
-        )
-    return Tune(search, seeds, by, tune.also_untuned)
+    reader = SpaceReader(document, TUNE, tune, axis_check(wanted_axes(program)))
+    reader.check_trials()
+    check_pruner(reader, program, {})
+    return Tune(reader.search(by), seeds, by, tune.also_untuned)
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -135,42 +114,13 @@ def _overlap(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
-def _search(
-    document: Document,
-    tune: TuneFile,
-    check_axis: CheckAxis,
-    check: Callable[[KeyPath, Parameter, Any], None],
-    held_out: tuple[HeldOut, ...],
-    measure: str,
-) -> Search:
-    """The search, as far as it is the same for all variants."""
-    parameters = read_space(document, TUNE, tune, check_axis, check)
-    check_trials(document, TUNE, tune)
-    cells = read_grid(document, TUNE, parameters) if tune.sampler == "grid" else []
-    statistic, _, named = (tune.objective or DEFAULT_STATISTIC).partition("_")
-    if named not in ("", measure):
-        document.fail((TUNE, "objective"), f"tune.objective: found {tune.objective}; allowed: median, mean (of {measure})")
-    return Search(
-        None,
-        tuple(parameters),
-        held_out,
-        f"{statistic}_{measure}",
-        (),
-        min(tune.trials or len(cells), len(cells) or tune.trials or 0),
-        tune.sampler,
-        tune.pruner,
-        tune.seed,
-        read_enqueued(document, TUNE, tune, parameters, check_axis),
-        "",
-    )
-
-
 def _seeds(document: Document, tune: TuneFile) -> tuple[int, ...]:
     """The seeds of a candidate's trainings, from their number or a list."""
     seeds = tune.seeds
     found = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
-    if not whole or not all(0 <= seed < 2**31 for seed in found) or len(set(found)) < len(found) or seeds == 0:
-        wanted = "how many, from 1, or a list of different whole numbers from 0"
+    most = 2**31 - 1 if isinstance(seeds, list) else MOST_SEEDS
+    if not whole or not all(0 <= seed <= most for seed in found) or len(set(found)) < len(found) or seeds == 0:
+        wanted = f"how many (1 to {MOST_SEEDS}), or a list of different whole numbers from 0"
         document.fail((TUNE, "seeds"), f"tune.seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(FIRST_SEED, FIRST_SEED + seeds))

@@ -276,7 +276,12 @@ def test_networks_are_tuned_on_held_out_training_images(ablate: Command, tmp_pat
             "pruner: median, also_untuned",
             "tune.pruner: median compares epochs, and their number is not known",
         ),
-        ("also_untuned", "seeds: [1, 1], also_untuned", "tune.seeds: found a list; allowed: how many, from 1, or a list"),
+        (
+            "also_untuned",
+            "seeds: [1, 1], also_untuned",
+            "tune.seeds: found a list; allowed: how many (1 to 10000), or a list",
+        ),
+        ("also_untuned", "seeds: 1000000000, also_untuned", "tune.seeds: found 1000000000; allowed: how many (1 to 10000)"),
         ("also_untuned", "enqueue: [{lr: 5}], also_untuned", "tune.enqueue: lr 5 is not in tune.space"),
         ("also_untuned: true", "also_tuned: true", "5:81: unknown key 'also_tuned'; did you mean 'also_untuned'?"),
     ],

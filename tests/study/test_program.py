@@ -153,6 +153,12 @@ def test_a_script_that_is_missing_is_noted(tmp_path: Path) -> None:
         ("{block: basic}", "{block: other}", "11:1", "baseline: no variant has block other"),
         ("grid: {lr: [0.1, 0.01]", "zip: {lr: [0.1, 0.01, 1]", "10:31", "block: found 2 values; allowed: 3"),
         ("grid:", "one_at_a_time:", "10:5", "needs 'base', the values that are changed"),
+        (
+            STUDY[STUDY.index("  files") : STUDY.index("lr: [0.1")],
+            "  epochs: 3\nmeasures: [e]\nseeds: 2\nvariants:\n  - one_at_a_time: {base: 7, ",
+            "8:5",
+            "needs 'base', the values that are changed",
+        ),
         ("lr: [0.1, 0.01]", "lr: []", "10:12", "lr: an empty list"),
         (STUDY[STUDY.index("measures") : STUDY.index("seeds")], "", "1:1", "'measures' is missing"),
     ],

@@ -91,7 +91,7 @@ def test_the_epochs_of_a_candidate(tmp_path: Path) -> None:
         ("trials: 4", "pruner: none", "6:1", "'search.trials' is missing"),
         ("trials: 4", "trials: 4\n  validation: {folds: 2}", "11:3", "'search.validation' is not valid in a study with"),
         ("trials: 4", "trials: 4\n  also_minimize: parameters", "11:3", "'search.also_minimize' is not valid"),
-        ("trials: 4", "trials: 4\n  objective: mean_validation_error", "11:3", "allowed: median, mean (of accuracy"),
+        ("trials: 4", "trials: 4\n  objective: mean_validation_error", "11:3", "allowed: mean, median (of accuracy"),
         ("trials: 4", "trials: 4\n  pruner: wilcoxon", "11:3", "found wilcoxon; allowed in a study with 'program': none"),
         ("trials: 4", "trials: 4\n  pruner: median", "11:3", "their number is not known; add program.epochs"),
         ("trials: 4", "trials: 4\n  sampler: grid", "9:5", "search.space.lr: sampler grid needs a step or choices"),

@@ -176,6 +176,10 @@ def test_an_axis_that_a_family_lacks(tmp_path: Path, entry: str, axis: str, said
             "{parameters: 1M, solve: k, quantum: half}",
             "budget.quantum: found 'half'; allowed: 1 to 1024 channels, or",
         ),
+        (
+            "{parameters: 1M, solve: k, quantum: {}}",
+            "budget.quantum: found a mapping; allowed: 1 to 1024 channels, or exact",
+        ),
         ("{parameters: 1M, solve: k, quantum: 0}", "budget.quantum: found 0; allowed: 1 to 1024 channels, or exact"),
         (
             "{parameters: 1M, solve: depth, quantum: 8}",

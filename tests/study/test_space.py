@@ -12,8 +12,8 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.data import HeldOut
-from ablate.study.search_file import MAX_GRID
 from ablate.study.space import contains, grid, is_finite, present, round_value, settings
+from ablate.study.space_file import MAX_GRID
 from ablate.study.spec import load_study
 from ablate.study.study import Parameter, Search, Study
 
