@@ -420,12 +420,10 @@ class StudyExperiment(ABC, Generic[V, T]):
         """
         from ablate.verify import verify_trials
 
-        labels = self.labels()
-
         def run(chosen: Sequence[T], again: Path) -> RunSummary:
-            return self._run_trials(chosen, again, labels, options, console)
+            return self._runner(again, console)(chosen, options)
 
-        return verify_trials(run, self._trials(self._followed()), labels, self.runs, count, seed, self._measure)
+        return verify_trials(run, self._trials(self._followed()), self.labels(), self.runs, count, seed, self._measure)
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the reader's own code, of each variant that still has equal results.

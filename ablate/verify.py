@@ -182,16 +182,7 @@ def compare(
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
-            then.id,
-            label,
-            False,
-            None,
-            (_shown(then, by), None),
-            None,
-            made["device"],
-            {},
-            cause or "no result",
-            by,
+            then.id, label, False, None, (_shown(then, by), None), None, made["device"], {}, cause or "no result", by
         )
     old, new = then.epochs(), now.epochs()
     first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)

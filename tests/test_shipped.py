@@ -10,8 +10,8 @@ import pytest
 
 import ablate
 from ablate.api import load_experiment
+from ablate.study.json_schema import json_schema
 from ablate.study.program import ProgramStudy
-from ablate.study.schema import json_schema
 
 ROOT = Path(ablate.__file__).parent.parent
 

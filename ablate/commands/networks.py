@@ -11,6 +11,7 @@ from ablate.commands.options import (
     WEIGHTS,
     Argument,
     Arguments,
+    BatchSize,
     Channels,
     Classes,
     DepthRule,
@@ -30,10 +31,7 @@ from ablate.files import expand
 
 
 def show(
-    net: Annotated[
-        str,
-        typer.Argument(metavar="NET", help="WRN-40-2, or module:callable; none: list all."),
-    ] = "",
+    net: Annotated[str, typer.Argument(metavar="NET", help="WRN-40-2, or module:callable; none: list all.")] = "",
     argument: Argument = None,
     args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
@@ -42,7 +40,7 @@ def show(
     classes: Classes = None,
     image_size: ImageSize = None,
     channels: Channels = 3,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 128,
+    batch_size: BatchSize = 128,
     weights: Annotated[Optional[Path], WEIGHTS] = None,
     as_json: Json = False,
 ) -> None:
@@ -100,17 +98,12 @@ def draw(
 
 
 def evaluate(
-    net: Annotated[
-        str,
-        typer.Argument(metavar="NET", help="WRN-50-2-bottleneck, or module:callable.", show_default=False),
-    ],
+    net: Annotated[str, typer.Argument(metavar="NET", help="WRN-50-2-bottleneck, or module:callable.", show_default=False)],
     weights: Annotated[Path, WEIGHTS],
     data: Annotated[
         str,
         typer.Option(
-            "--data",
-            help="The data set, such as imagenet.",
-            **one_of(DATA_SETS, lambda entry: entry.channels is not None),
+            "--data", help="The data set, such as imagenet.", **one_of(DATA_SETS, lambda entry: entry.channels is not None)
         ),
     ],
     data_root: Root = None,
@@ -125,7 +118,7 @@ def evaluate(
         Optional[int],
         typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side of an image_folder."),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 64,
+    batch_size: BatchSize = 64,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     as_json: Json = False,
 ) -> None:
@@ -146,7 +139,7 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the keys as Markdown, for readers.")] = False,
 ) -> None:
     """Print the JSON Schema of study files, for editors."""
+    from ablate.study.json_schema import json_schema
     from ablate.study.reference import reference
-    from ablate.study.schema import json_schema
 
     print(reference(), end="") if markdown else print_json(json_schema())

@@ -25,19 +25,14 @@ if TYPE_CHECKING:
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)]
 Set = Annotated[
-    Optional[list[str]],
-    typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key: recipe.epochs=30."),
+    Optional[list[str]], typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key: recipe.epochs=30.")
 ]
 Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="A scale of the study, such as small.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The directory of records.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory of reports.")]
-Root = Annotated[
-    Optional[Path],
-    typer.Option("--data-root", metavar="DIR", help="The directory of images."),
-]
+Root = Annotated[Optional[Path], typer.Option("--data-root", metavar="DIR", help="The directory of images.")]
 Images = Annotated[
-    Optional[list[str]],
-    typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set."),
+    Optional[list[str]], typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DepthRule = Annotated[
@@ -54,11 +49,11 @@ ImageSize = Annotated[
     typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side: 32, or 224 for ImageNet."),
 ]
 Argument = Annotated[
-    Optional[list[str]],
-    typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3."),
+    Optional[list[str]], typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3.")
 ]
 Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Several: '{depth: 3, norm: batch}'.")]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict, safetensors or .t7 file.")
 RUNS, OUT = Path("runs"), Path("reports")
 MAX_GPUS = 1_000_000  # limit of a simulated run

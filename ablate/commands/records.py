@@ -41,6 +41,7 @@ DataSet = Annotated[
 Preprocess = Annotated[
     str, typer.Option("--preprocess", help="The images' preprocessing.", show_default=False, **one_of(PREPROCESSING))
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")]
 Cell = Annotated[str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or names.")]
 Directories = Annotated[list[Path], typer.Argument(metavar="DIR", help="Directories of records.", show_default=False)]
 
@@ -71,7 +72,7 @@ def verify(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Train recorded trials again: is each bit-identical?"""
@@ -101,7 +102,7 @@ def adopt(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Keep records of older versions of your code that still hold.
@@ -246,7 +247,6 @@ def archive(
     from ablate.api import load_experiment
     from ablate.archive import archive_members, local_paths, write_archive
     from ablate.commands.outcome_text import bytes_text
-    from ablate.report.numbers import counted
 
     experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
     options = [word for each in overrides or () for word in ("-s", each)] + (["--scale", scale] if scale else [])

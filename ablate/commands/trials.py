@@ -89,30 +89,14 @@ def run(
     from ablate.launch import INCOMPLETE, RunOptions
 
     experiment = load_study(
-        study,
-        overrides or (),
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images or (),
-        device=device,
-    )
+        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download,
+        images=images or (), device=device,
+    )  # fmt: skip
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
-        device,
-        slots,
-        slots_per_gpu,
-        epochs,
-        seconds,
-        quiet,
-        cohort=parse_cohort(cohort),
-        on=on,
-        shard=parse_shard(shard),
-        log=tuple(log or ()),
-        logs=logs,
-    )
+        device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on,
+        shard=parse_shard(shard), log=tuple(log or ()), logs=logs,
+    )  # fmt: skip
     if not quiet:
         say(*experiment.remarks())
     summary = experiment.run(options, Console(stderr=True))
@@ -151,16 +135,9 @@ def search(
     from ablate.launch import RunOptions
 
     found = load_search(
-        study,
-        overrides or (),
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images or (),
-        device=device,
-    )
+        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download,
+        images=images or (), device=device,
+    )  # fmt: skip
     epochs, seconds = parse_interval(checkpoint_every)
     say(*([] if quiet else found.earlier()))
     options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on, log=tuple(log or ()), logs=logs)
@@ -227,10 +204,7 @@ def plan(
     runs: Runs = RUNS,
     probe: Annotated[bool, typer.Option("--probe", help="Time some steps of each network first.")] = False,
     gpus: Annotated[str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs.")] = "",
-    failures: Annotated[
-        float,
-        typer.Option("--failures", min=0, metavar="RATE", help="Failures per GPU per day."),
-    ] = 0.0,
+    failures: Annotated[float, typer.Option("--failures", min=0, metavar="RATE", help="Failures per GPU per day.")] = 0.0,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,

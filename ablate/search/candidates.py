@@ -72,19 +72,27 @@ def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
 
 @dataclass(frozen=True)
 class PlannedCandidates(Generic[V]):
-    """The candidates of a plan.
+    """The candidates of a plan, and what is asked of them.
 
     Args:
         drawn: Candidates that stand for those not sampled yet.
         stand_for: How many candidates each of them stands for.
         open: The candidates that have begun and not ended.
         begun: All that have begun.
+        runs: The runs directory.
+        probe: Whether to time each network on this device first.
+        options: The devices for which costs are estimated.
+        announce: Called with a line of text for each network that is timed.
     """
 
     drawn: Sequence[V]
     stand_for: float
     open: Sequence[V]
     begun: Sequence[V]
+    runs: Path
+    probe: bool
+    options: CostOptions
+    announce: Callable[[str], None]
 
 
 class Candidates(ABC, Generic[V, T]):
@@ -258,22 +266,11 @@ class Candidates(ABC, Generic[V, T]):
         """
 
     @abstractmethod
-    def plan(
-        self,
-        planned: PlannedCandidates[V],
-        runs: Path,
-        probe: bool,
-        options: CostOptions,
-        announce: Callable[[str], None],
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def plan(self, planned: PlannedCandidates[V]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a plan says of these candidates, in plain values: of the search, and beside it.
 
         Args:
-            planned: The candidates.
-            runs: The runs directory.
-            probe: Whether to time each network on this device first.
-            options: The devices for which costs are estimated.
-            announce: Called with a line of text for each network that is timed.
+            planned: The candidates, and what is asked of them.
 
         Raises:
             AblateError: They cannot be timed.
@@ -322,11 +319,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         self.gpus = self.study.recipe.gpus
 
     def work_on(self, device: str) -> str:
-        """On a GPU that of a cohort: trainings of one candidate run side by side.
-
-        Args:
-            device: "cpu" or "cuda".
-        """
+        """On a GPU that of a cohort: trainings of one candidate run side by side."""
         return COHORT_WORK if device == "cuda" else self.work
 
     @property
@@ -409,24 +402,17 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     def task(self, trial: Trial, label: str, runs: Path, device: str, options: RunOptions) -> Task:
         return make_task(trial, label, runs, self.location, device, options, self.folders)
 
-    def plan(
-        self,
-        planned: PlannedCandidates[Variant],
-        runs: Path,
-        probe: bool,
-        options: CostOptions,
-        announce: Callable[[str], None],
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def plan(self, planned: PlannedCandidates[Variant]) -> tuple[dict[str, Any], dict[str, Any]]:
         from ablate.train.image_counts import plan_images, taken_images, with_sizes
 
-        first = self.search.held_out[0]
+        first, runs = self.search.held_out[0], planned.runs
         variants = [replace(variant, data=hold_out(variant.data, first)) for variant in (*planned.drawn, *planned.open)]
         trials = [self.planned_trials(variant, runs) * round(planned.stand_for) for variant in planned.drawn]
         trials += [self.planned_trials(variant, runs) for variant in planned.open]
-        skipped = probe_networks(variants, runs, options, announce, self.folders) if probe else []
+        skipped = probe_networks(variants, runs, planned.options, planned.announce, self.folders) if planned.probe else []
         images, refused = plan_images((hold_out(self.study.data, first),), self.location)
         variants = with_sizes(variants, images, self.location)
-        _, cost = estimate_cost(variants, trials, runs, options, cohorts=False)
+        _, cost = estimate_cost(variants, trials, runs, planned.options, cohorts=False)
         counts = [variant.counts for variant in (*planned.drawn, *planned.begun)]
         parameters, multiply_adds = [c.parameters for c in counts], [c.multiply_adds for c in counts]
         of_search = {
@@ -485,28 +471,13 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
         return value
 
     def step_told(self, value: float) -> float:
-        """As in Candidates; NaN for Optuna's pruners, which prune such a candidate.
-
-        Args:
-            value: Infinite if the training diverged.
-        """
+        """As in Candidates; NaN for Optuna's pruners, which prune such a candidate."""
         return value if math.isfinite(value) else math.nan
 
     def fit(
         self, backend: Backend, trials: tuple[ProgramTrial, ...], left: int, options: RunOptions, say: Callable[[str], None]
     ) -> None:
-        """Nothing: what a program needs is known to it alone.
-
-        Args:
-            backend: Is not changed.
-            trials: Have no effect.
-            left: Has no effect.
-            options: How to run.
-            say: Is not called.
-
-        Raises:
-            RunError: This machine does not have the program.
-        """
+        """Nothing: what a program needs is known to it alone. RunError if this machine does not have the program."""
         if self.study.missing and options.on == "local":
             raise RunError(self.study.missing)
 
@@ -515,25 +486,14 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
             teller(console, quiet)(remark)
 
     def check(self, trial: ProgramTrial, record: Record) -> None:
-        """Nothing: the digests of the program's files are part of a trial's id.
-
-        Args:
-            trial: A training.
-            record: Its record.
-        """
+        """Nothing: the digests of the program's files are part of a trial's id."""
 
     def task(self, trial: ProgramTrial, label: str, runs: Path, device: str, options: RunOptions) -> Task:
         return make_program_task(self.study, trial, label, runs, device)
 
-    def plan(
-        self,
-        planned: PlannedCandidates[ProgramVariant],
-        runs: Path,
-        probe: bool,
-        options: CostOptions,
-        announce: Callable[[str], None],
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        if probe:
+    def plan(self, planned: PlannedCandidates[ProgramVariant]) -> tuple[dict[str, Any], dict[str, Any]]:
+        runs = planned.runs
+        if planned.probe:
             raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
         waiting = [trial for variant in planned.drawn for trial in self.trials(variant)]
         begun = [trial for variant in planned.begun for trial in self.trials(variant)]

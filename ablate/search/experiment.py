@@ -172,7 +172,7 @@ class SearchExperiment:
         """
         from rich.console import Console as RichConsole
 
-        from ablate.search.run import run_search
+        from ablate.search.run import run_searches
 
         if isinstance(self.study, Study):
             remember_copies(self.runs, self.study.copies)
@@ -180,7 +180,7 @@ class SearchExperiment:
             settle_precision(self.study.auto_precision, self.runs, options.on, options.usual_device)
         console = console or RichConsole(stderr=True)
         with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
-            return run_search(self.kind, self.runs, self.url, followed, console)
+            return run_searches([self.kind], self.runs, self.url, followed, console)[0].summary
 
     def earlier(self) -> list[str]:
         """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""
@@ -231,8 +231,9 @@ class SearchExperiment:
         left = self.planned - len(candidates)
         drawn, stand_for = self._draw(left)
         open_ = [candidate.variant for candidate in candidates if candidate.state in ("running", "interrupted")]
-        planned = PlannedCandidates(drawn, stand_for, open_, [candidate.variant for candidate in candidates])
-        of_search, beside = self.kind.plan(planned, self.runs, probe, options or CostOptions(), announce)
+        begun, options = [candidate.variant for candidate in candidates], options or CostOptions()
+        planned = PlannedCandidates(drawn, stand_for, open_, begun, self.runs, probe, options, announce)
+        of_search, beside = self.kind.plan(planned)
         return {
             "study": self.study.name,
             "search": {

@@ -1,4 +1,4 @@
-"""run_search(): asks Optuna for candidates, trains each on the scheduler's slots, and reports the results.
+"""run_searches(): asks Optuna for candidates, trains each on the scheduler's slots, and reports the results.
 
 A candidate is trained fold by fold; on a GPU all its trainings run side by side, unless the pruner may end it between them.
 
@@ -42,14 +42,7 @@ from ablate.search.progress import SearchProgress, SearchSummary
 from ablate.search.pruning import EpochListener, Pruning, make_pruner
 from ablate.search.results import DEVICE, RESULT, best_objective, count_planned, judged_values
 from ablate.search.sampler import FeasibleSampler, check_enqueued, draw_values
-from ablate.search.storage import (
-    SURPLUS,
-    current_trials,
-    hold_search,
-    open_search,
-    retry_failed,
-    storage_errors,
-)
+from ablate.search.storage import SURPLUS, current_trials, hold_search, open_search, retry_failed, storage_errors
 from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
@@ -73,25 +66,6 @@ class Taken(NamedTuple):
     trial: optuna.Trial
     values: dict[str, Any]
     reported: Mapping[int, float]
-
-
-def run_search(
-    candidates: Candidates[Any, Any], runs: Path, url: str, options: RunOptions, console: Console
-) -> SearchSummary:
-    """Evaluate the candidates that remain; return a summary.
-
-    Args:
-        candidates: What the candidates of the search are.
-        runs: The runs directory.
-        url: Of Optuna's storage, or the path of a journal.
-        options: How to run.
-        console: Where progress is printed.
-
-    Raises:
-        AblateError: The search cannot start, or its storage fails.
-    """
-    (driver,) = run_searches([candidates], runs, url, options, console)
-    return driver.summary
 
 
 def run_searches(

@@ -65,12 +65,7 @@ def _check_share(value: int | float) -> int | float:
 
 
 class Split(Frozen):
-    """The draw of the test images from images that are in one part, stratified by class.
-
-    Args:
-        test: How many: a fraction of all images below 1, or their number.
-        seed: Of the draw.
-    """
+    """The draw of the test images from images that are in one part, stratified by class."""
 
     test: Annotated[
         int | float,
@@ -81,12 +76,7 @@ class Split(Frozen):
 
 
 class Columns(Frozen):
-    """The columns of a table of images, where there are several of a kind.
-
-    Args:
-        image: The column of the images; None: the only one.
-        label: The column of the labels; None: "label", or the only one.
-    """
+    """The columns of a table of images, where there are several of a kind."""
 
     image: Annotated[
         str | None, Field(min_length=1, description="the column of the images; by default the only one with images")
@@ -99,28 +89,19 @@ class Columns(Frozen):
 class Data(Frozen):
     """The images of a trial: which, how many, and how they are preprocessed and augmented.
 
+    What a field's description says is not said again here.
+
     Args:
         name: A name of the table of data sets.
         title: The name in tables. It identifies images whose files are the user's own.
-        classes: The number of classes.
-        image_size: Height and width, in pixels.
-        channels: 1 (grey) or 3.
         preprocess: A name of the table of preprocessing.
         augment: Augmentation steps, in order.
         train_size: How many training images are used; None: all.
         test_size: How many test images are used; None: all.
-        digest: The expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
-        copy_of: The data set that these images are a copy of, if any.
-        root: The directory of the images, relative to the study file's folder.
-        on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
-            leaves them out and counts them.
         held_out: The images that are held out. A study's `validation` or a search sets it.
         resize: How images of another size are brought to image_size: "crop" scales the shorter side and crops the centre,
             "stretch" scales both sides, "pad" scales the longer side and adds black. None: image files are cropped, arrays
             and images of own code are refused.
-        split: The draw of the test images from images that are in one part; None: they are a part of their own.
-        columns: Of a table, or of the items of own code; None: as they are found.
-        stream: Whether images are decoded whenever they are needed, so that any number of them can be used.
         own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
         measures: What is measured on the test images besides the error and what the data set's entry names. A study's
             `measures` sets it.

@@ -51,8 +51,7 @@ class FractionalFile(FactorialFile):
     """A part of all combinations of factors with two levels each, chosen so that every main effect can be told."""
 
     factors: Annotated[
-        dict[Label, Levels],
-        Field(min_length=3, max_length=31, description="as in factorial, of two levels each"),
+        dict[Label, Levels], Field(min_length=3, max_length=31, description="as in factorial, of two levels each")
     ]
     runs: Annotated[int, Field(ge=4, le=128, examples=["8"], description="how many combinations, such as 8, 12 or 16")]
 

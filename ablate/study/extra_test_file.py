@@ -62,9 +62,6 @@ def _other(document: Document, path: tuple[Any, ...], file: ExtraTestFile, used:
         for field in ("classes", "image_size", "channels"):
             mine, others = getattr(data, field), getattr(one, field)
             if mine != others:
-                document.fail(
-                    (*path, "data"),
-                    f"also_test.data: {field} {mine}; allowed: {others}, as in {one.title}",
-                )
+                document.fail((*path, "data"), f"also_test.data: {field} {mine}; allowed: {others}, as in {one.title}")
     data = data.model_copy(update={"preprocess": used[0].preprocess, "augment": used[0].augment})
     return ExtraTest(title=file.title or data.title, data=data)

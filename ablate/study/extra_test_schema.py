@@ -11,12 +11,7 @@ from ablate.study.frozen import Frozen
 
 
 class ExtraTestFile(Frozen):
-    """A further set of test images: corrupted copies of the test images, or the test images of other data.
-
-    Args:
-        corruption: Of the table of corruptions.
-        data: As the key `data` of a study, with as many classes.
-    """
+    """A further set of test images: corrupted copies of the test images, or the test images of other data."""
 
     title: Annotated[str, Field(max_length=40, description="in tables; by default of the corruption or the data")] = ""
     corruption: Annotated[

@@ -12,14 +12,7 @@ MEGABYTE = 1_000_000
 
 
 class Keep(Frozen):
-    """What a trial keeps of its last epoch.
-
-    Args:
-        logits: Whether it keeps the logits of the images that it is measured on.
-        megabytes: Logits of a trial that take more are not kept.
-        weights: "tested": only of the weights that are tested; "both": where a moving average of the weights is tested, of
-            the weights themselves too.
-    """
+    """What a trial keeps of its last epoch."""
 
     logits: Annotated[bool, Field(description="whether the logits of the last epoch are kept")] = True
     megabytes: Annotated[int, Field(ge=1, le=1000, description="logits of a trial that take more are not kept")] = 20

@@ -16,12 +16,10 @@ from typing import Any
 
 import orjson
 
-from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
-from ablate.study.study import AnyStudy
+from ablate.study.study import FORMAT, AnyStudy, Defined
 
-FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
 SEED, EPOCHS, TRIAL = "seed", "epochs", "trial"  # placeholders that are no axes; the last is a trial's own directory
 MEASURED = "measured"  # field of an event: whether the epoch itself has the measure that decides
@@ -127,7 +125,7 @@ def as_argument(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class ProgramTrial:
+class ProgramTrial(Defined):
     """One run of a program: the values of the axes, and a seed.
 
     Args:
@@ -155,16 +153,9 @@ class ProgramTrial:
         return epochs if isinstance(epochs, int) and epochs > 0 else None
 
     @cached_property
-    def definition(self) -> bytes:
-        """The bytes of trial.json: canonical JSON of everything that can change the result."""
+    def unseeded(self) -> bytes:  # type: ignore[override]
         what = {"format": FORMAT, "program": self.program.identity(), "axes": dict(self.axes)}
-        unseeded = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-        return b'%s,\n  "seed": %d\n}\n' % (unseeded.removesuffix(b"\n}"), self.seed)
-
-    @cached_property
-    def id(self) -> str:
-        """The first 16 hexadecimal digits of the definition's SHA-256."""
-        return content_id(self.definition)
+        return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,7 @@ class Part(Frozen):
 
 
 class Mixing(Part):
-    """mixup or cutmix.
-
-    Args:
-        alpha: Both parameters of the beta distribution that the share of an image is drawn from; 0: no mixing.
-        probability: How often a batch is mixed in this way; None: the part that the other of the two leaves.
-    """
+    """mixup or cutmix."""
 
     alpha: Annotated[
         float, Field(ge=0, le=100, description="both parameters of the beta distribution of the mixing ratio; 0: off")
@@ -96,12 +91,7 @@ def _one_of(table: Mapping[str, Precision]) -> Any:
 
 
 class Initialization(Part):
-    """How the weights are drawn; see nets/initialization.py.
-
-    Args:
-        batch_norm_weight: A name of the table of rules for the weight of batch norm.
-        convolution: A name of the table of rules for convolutions.
-    """
+    """How the weights are drawn; see nets/initialization.py."""
 
     batch_norm_weight: _name_of(BATCH_NORM_INITS, "the weight (gamma) of batch norm") = "ones"  # type: ignore[valid-type]
     convolution: _name_of(CONVOLUTION_INITS, "normal with deviation sqrt(2 / fan)") = "fan_in"  # type: ignore[valid-type]
@@ -116,11 +106,7 @@ class Initialization(Part):
 
 
 class SeedOf(Part):
-    """What the seed of a trial decides besides the first weights and dropout.
-
-    Args:
-        order: "trial": the order and augmentation of the images; "fixed": these are the same with every seed.
-    """
+    """What the seed of a trial decides besides the first weights and dropout."""
 
     order: Annotated[Literal["trial", "fixed"], Field(description="fixed: all seeds share order and augmentation")] = (
         "trial"
@@ -135,33 +121,14 @@ class Recipe(Frozen):
 
     Besides these fields a recipe has those of the optimizer, the schedule and the loss that it names, such as `momentum`
     and `milestones`; see the tables in ablate/kinds/. Fields of other optimizers, schedules and losses have no effect.
+    What a field's description says is not said again below.
 
     Args:
         optimizer: A name of the table of optimizers, or own code; see find_optimizer().
-        lr: The learning rate; its peak, if the schedule changes it.
-        weight_decay: The factor of the L2 penalty.
-        decay_on: "all" parameters, or "weights": not those of batch norm, and no biases.
         batch_size: Images per step, of all GPUs together.
-        last_batch: Whether a last batch that is smaller than the others is dropped or kept.
         epochs: The number of epochs.
         schedule: A name of the table of learning rate schedules, or own code; see find_schedule().
-        precision: A name of the table of precisions.
-        lr_batch_size: The batch size that `lr` is for; the rate is lr * batch_size / lr_batch_size. None: `lr` is the rate.
-        checkpoint_activations: "blocks": activations are computed twice, for less memory and the same result.
-        compile: Whether blocks are compiled, which changes last bits; "auto": in trainings of an hour or more on a Titan X.
-        gpus: How many GPUs train one trial; each takes its part of every batch.
-        sync_batch_norm: Whether statistics are of the whole batch, not of each GPU's part of it.
         loss: A name of the table of losses, or own code; see find_loss().
-        mixup: Batches are mixed with themselves in reverse order, image by image.
-        cutmix: Likewise; a box of each image is replaced by that of the other. A batch has one of the two.
-        ema: The average of the weights that is tested.
-        clip_norm: The largest norm of the gradient of all weights together; 0: no clipping.
-        accumulate: Into how many parts a batch is split, computed one after the other; their gradients are added.
-        class_weights: "balanced": an image's loss is weighted by images / (classes * images of its class).
-        sampler: "balanced": images of an epoch are drawn with replacement, each class equally often.
-        init: How the weights are drawn.
-        seed_of: What the seeds differ in.
-        deterministic: Whether an operation that has no deterministic algorithm on the device ends the trial.
         python: A recipe of the user's own; see kinds/hooks.py.
     """
 

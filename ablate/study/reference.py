@@ -142,16 +142,17 @@ def _rows(model: type[BaseModel], documented: type[BaseModel], names: Iterable[s
 
 
 def _arguments(model: type[BaseModel]) -> dict[str, str]:
-    """The text on each argument in a class's docstring, by name."""
+    """The text on each argument in the docstrings of a class and of those that it is made from, by name."""
     found: dict[str, str] = {}
-    name = ""
-    for line in inspect.cleandoc(model.__doc__ or "").partition("Args:\n")[2].split("\n"):
-        if match := re.match(r" {4}(\w+): (.*)", line):
-            name, found[match[1]] = match[1], match[2]
-        elif name and line.startswith(" " * 8):
-            found[name] += f" {line.strip()}"
-        else:
-            name = ""
+    for each in reversed(model.__mro__):
+        name = ""
+        for line in inspect.cleandoc(each.__doc__ or "").partition("Args:\n")[2].split("\n"):
+            if match := re.match(r" {4}(\w+): (.*)", line):
+                name, found[match[1]] = match[1], match[2]
+            elif name and line.startswith(" " * 8):
+                found[name] += f" {line.strip()}"
+            else:
+                name = ""
     return found
 
 

@@ -1,4 +1,4 @@
-"""The format of a study file, as pydantic models. `ablate schema` prints it as a JSON Schema."""
+"""The format of a study file, as pydantic models."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
     create_model,
 )
 
-from ablate.data.augmentation_lists import NAMED, read_augmentation
-from ablate.data.augmentations import AUGMENTATIONS
+from ablate.data.augmentation_lists import read_augmentation
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import StudyError, allowed, describe
@@ -27,7 +25,6 @@ from ablate.kinds.figures import CHOICES, DEFAULTS
 from ablate.kinds.losses import LOSSES
 from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.kinds.precisions import AUTO, CHOSEN, PRECISIONS
-from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import SCHEDULES
 from ablate.nets.family import STYLE_AXES
 from ablate.own_code import OwnCode
@@ -40,13 +37,12 @@ from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
 from ablate.study.keep import Keep
-from ablate.study.measure_schema import MeasureFile, Measures
-from ablate.study.program_schema import BY_AXES, ProgramFile
+from ablate.study.measure_schema import Measures
+from ablate.study.program_schema import ProgramFile
 from ablate.study.recipe import Recipe
 from ablate.study.study import EpochRule
 from ablate.study.table_style import LabelsFile, OwnLabel, TableStyle
 from ablate.study.tasks import CLASSIFICATION, TASKS
-from ablate.study.until import UntilFile
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
@@ -65,20 +61,20 @@ def _axes_schema(**more: Any) -> WithJsonSchema:
 
 
 Axes = Annotated[dict[str, Any], _axes_schema()]
-_FROM: dict[str, Any] = {
+FROM: dict[str, Any] = {
     "type": "object",
     "description": "a value that a search chose; from: the search or its best.yaml; key: the axis, if another",
     "required": ["from"],
     "properties": {"from": {"type": "string"}, "key": {"type": "string"}},
     "additionalProperties": False,
 }
-_OWN: dict[str, Any] = {
+OWN: dict[str, Any] = {
     "type": "object",
     "required": ["python"],
     "properties": {"python": {"type": "string"}, "args": {"type": "object"}},
     "additionalProperties": False,
 }
-_NET: dict[str, Any] = {"anyOf": [_FROM, {"type": "string"}, _OWN]}
+_NET: dict[str, Any] = {"anyOf": [FROM, {"type": "string"}, OWN]}
 _NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
 _BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
 _SOLVED: dict[str, Any] = {"anyOf": [{"enum": list(get_args(SolvedAxis))}, {"type": "string", "pattern": r"^args\.\w+$"}]}
@@ -107,11 +103,6 @@ class BudgetFile(Frozen):
     Args:
         parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
         multiply_adds: The same, of multiply-adds for one image.
-        step_time: Milliseconds of a training step, measured, as are the next; never with `solve`.
-        inference_time: Milliseconds to predict one image.
-        inference_time_128: Milliseconds to predict 128 images at once.
-        peak_memory: Bytes of GPU memory that training takes at most.
-        energy: Joules that the GPU uses in a training step.
         tolerance: How far a network may be from the target.
         on_miss: Whether a network that misses the budget is an error, or dropped with a remark.
     """
@@ -145,8 +136,12 @@ class BudgetFile(Frozen):
     on_miss: Literal["error", "drop"] = "error"
 
 
-def _ref(place: str) -> WithJsonSchema:
-    """A marker for the schema at another place. json_schema() turns it into a reference."""
+def at_place(place: str) -> WithJsonSchema:
+    """A marker for the schema at another place. json_schema() turns it into a reference.
+
+    Args:
+        place: Such as "$defs/Augment".
+    """
     return WithJsonSchema({"x-as": place})
 
 
@@ -178,8 +173,8 @@ class EntryFile(Frozen):
     factorial: FactorialFile | None = None
     fractional: FractionalFile | None = None
     depth_rule: DepthRuleField | None = None
-    data: Annotated[Any, _ref("properties/data"), Field(description="instead of the study's")] = None
-    recipe: Annotated[Any, _ref("properties/recipe"), Field(description="instead of the study's")] = None
+    data: Annotated[Any, at_place("properties/data"), Field(description="instead of the study's")] = None
+    recipe: Annotated[Any, at_place("properties/recipe"), Field(description="instead of the study's")] = None
     stands_for: Annotated[
         list[str] | None, Field(description="the published row of each network; '': the row of its own name")
     ] = None
@@ -193,8 +188,13 @@ SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep", "task
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
-def _choice(table: Mapping[str, Any], example: str = "") -> Any:
-    """The type of the names of a table."""
+def choice_of(table: Mapping[str, Any], example: str = "") -> Any:
+    """The type of the names of a table.
+
+    Args:
+        table: By name.
+        example: For messages and editors.
+    """
     return Annotated[Literal[tuple(table)], Field(examples=[example] if example else None)]
 
 
@@ -208,20 +208,8 @@ def _read_split(value: Any) -> Any:
     return {"test": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+AUGMENT = at_place("$defs/Augment")
 STEPS = "a list of steps in order, such as [{crop: 4}, flip], or the name of one"
-
-
-def _augment_schema() -> dict[str, Any]:
-    """An augmentation, for editors: the name of a list, or steps with the fields of each."""
-    alone = [name for name, entry in AUGMENTATIONS.items() if entry.fields.keys() <= {*entry.defaults, *entry.usual(32)}]
-    steps: list[dict[str, Any]] = [{"enum": alone}, _OWN]
-    for name, entry in AUGMENTATIONS.items():
-        fields = {key: TypeAdapter(kind).json_schema() for key, kind in entry.fields.items()}
-        settings: list[dict[str, Any]] = [{"type": "object", "properties": fields, "additionalProperties": False}]
-        settings += [fields[entry.short[0]]] if entry.short else []
-        properties = {name: {"anyOf": settings, "description": entry.explained}}
-        steps.append({"type": "object", "required": [name], "properties": properties, "additionalProperties": False})
-    return {"anyOf": [{"enum": list(NAMED)}, {"type": "array", "items": {"anyOf": steps}}]}
 
 
 class _ClosedRecipe(Recipe, extra="forbid"):
@@ -291,7 +279,7 @@ def recipe_model() -> type[Recipe]:
     arguments = Annotated[Any, Field(description="of the recipe of your own"), WithJsonSchema({"type": "object"})]
     fields |= {"python": (own, None), "args": (arguments, None)}
     words = f"{Recipe.model_fields['precision'].description}; {AUTO}: the first of {', '.join(CHOSEN)} that the device has"
-    fields["precision"] = (Annotated[_choice({**PRECISIONS, AUTO: None}), Field(description=words)], ...)
+    fields["precision"] = (Annotated[choice_of({**PRECISIONS, AUTO: None}), Field(description=words)], ...)
     return create_model("RecipeFields", __base__=_ClosedRecipe, **fields)
 
 
@@ -300,14 +288,17 @@ def data_model() -> type[Data]:
     """Data with the names of the tables as allowed values."""
     explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
     copies: Any = Annotated[
-        Optional[_choice(published_data_sets(CLASSIFICATION))], Field(description="the data set that is copied")
+        Optional[choice_of(published_data_sets(CLASSIFICATION))], Field(description="the data set that is copied")
     ]
     part: Any = Data.model_fields["split"].rebuild_annotation()
     drawn = BeforeValidator(_read_split, json_schema_input_type=Union[float, Split, None])
     fields: dict[str, Any] = {
-        "name": (_choice(DATA_SETS), ...),
-        "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
-        "augment": (Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), _ref("$defs/Augment")], ...),
+        "name": (choice_of(DATA_SETS), ...),
+        "preprocess": (Annotated[choice_of(PREPROCESSING), Field(description=explained)], ...),
+        "augment": (
+            Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), at_place("$defs/Augment")],
+            ...,
+        ),
         "copy_of": (copies, None),
         "split": (Annotated[part, drawn, Field(description=Data.model_fields["split"].description)], None),
         "python": (Annotated[str | None, Field(description="own code that returns the images: module:function")], None),
@@ -325,8 +316,14 @@ def published_data_sets(task: str | None = None) -> dict[str, DataSet]:
     return {name: entry for name, entry in DATA_SETS.items() if entry.published and task in (None, entry.task)}
 
 
-def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
-    """A model of the same fields, all of them optional, without those that a study file does not write."""
+def optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
+    """A model of the same fields, all of them optional, without those that a study file does not write.
+
+    Args:
+        title: The name of the model.
+        model: With the fields.
+        fields: Those that are other than in the model, as for create_model().
+    """
     for key, info in model.model_fields.items():
         if key not in NOT_WRITTEN:
             annotation: Any = Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)]
@@ -337,7 +334,7 @@ def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseMod
 @lru_cache(maxsize=1)
 def protocol_data_model() -> type[BaseModel]:
     """The fields of Data, as far as they are known of a published value."""
-    return _optional("ProtocolData", data_model())
+    return optional("ProtocolData", data_model())
 
 
 class Protocol(Frozen):
@@ -349,8 +346,8 @@ class Protocol(Frozen):
     """
 
     seeds: Annotated[int | None, Field(ge=1, description="how many trainings each value is the median of")] = None
-    recipe: Annotated[Any, _ref("properties/recipe")] = None
-    data: Annotated[Any, _ref("$defs/ProtocolData")] = None
+    recipe: Annotated[Any, at_place("properties/recipe")] = None
+    data: Annotated[Any, at_place("$defs/ProtocolData")] = None
 
 
 class RowFile(Frozen):
@@ -396,11 +393,7 @@ class PublishedFile(Frozen):
 
 
 class ValidationFile(Frozen):
-    """The images by which variants are compared: held-out training images, in folds or one part, or those of a folder.
-
-    Args:
-        folds: The number of equal parts; each is held out in turn.
-    """
+    """The images by which variants are compared: held-out training images, in folds or one part, or those of a folder."""
 
     folds: Annotated[int | None, Field(ge=2, le=100, description="the number of equal parts, each held out in turn")] = None
     holdout: Annotated[int | None, Field(ge=1, description="how many training images are held out")] = None
@@ -469,13 +462,7 @@ class SpaceFile(Frozen):
 
 
 class SearchFile(SpaceFile):
-    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure.
-
-    Args:
-        space: The axes and their values: a list of choices, or the keys of a parameter, see below.
-        sampler: How Optuna chooses the candidates.
-        seed: The seed of the sampler.
-    """
+    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure."""
 
     validation: Annotated[
         ValidationFile | None,
@@ -498,7 +485,6 @@ class TuneFile(SpaceFile):
     Args:
         space: As in a search, without axes that the variants vary. It must contain each variant's own values, which are the
             first candidate.
-        sampler: How Optuna chooses the candidates.
         seed: The seed of the sampler, the same for every variant.
     """
 
@@ -678,92 +664,3 @@ class StudyFile(Frozen):
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a study file, for editors."""
-    schema = StudyFile.model_json_schema()
-    models: dict[str, type[BaseModel]] = {
-        "DataFile": _optional("DataFile", data_model(), name=(Union[_choice(DATA_SETS, "cifar10"), None], None)),
-        "RecipeFile": _optional(
-            "RecipeFile",
-            recipe_model(),
-            base=(_choice(RECIPES, "wrn_cifar"), ...),
-            augment=(
-                Annotated[
-                    Union[Annotated[Any, _ref("$defs/Augment")], None],
-                    Field(description=f"instead of data.augment: {STEPS}"),
-                ],
-                None,
-            ),
-        ),
-        "ProtocolData": protocol_data_model(),
-        "MeasureFile": MeasureFile,
-        "UntilFile": UntilFile,
-        "TaskFile": TaskFile,
-    }
-    for name, model in models.items():
-        own = model.model_json_schema()
-        schema["$defs"] |= {**own.pop("$defs", {}), name: own}
-    schema["$defs"]["Augment"] = _augment_schema()
-    schema["$defs"]["DataFile"]["anyOf"] = [{"required": ["name"]}, {"required": ["python"]}]
-    _of_programs(schema)
-    for key, table in (("data", DATA_SETS), ("recipe", RECIPES)):
-        one = {"anyOf": [{"enum": list(table)}, {"$ref": f"#/$defs/{key.capitalize()}File"}]}
-        several = {"type": "array", "minItems": 1, "items": one}
-        schema["properties"][key] |= {"anyOf": [*one["anyOf"], several]} if key == "data" else one
-    for field in schema["$defs"]["RecipeFile"]["properties"].values():
-        if "anyOf" in field:  # all fields but base
-            field["anyOf"].append(_FROM)
-    row = schema["$defs"]["RowFile"]
-    row["additionalProperties"] = False
-    row["properties"] |= {
-        name: {"type": "number", "minimum": 0, "maximum": 100, "description": f"test error on {entry.title}, percent"}
-        for name, entry in published_data_sets(CLASSIFICATION).items()
-    }
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    _refer(whole)
-    return whole
-
-
-def _of_programs(schema: dict[str, Any]) -> None:
-    """Let the axes of `variants` and of a search have any name in a study that has `program`."""
-    axes = {"type": "object", "minProperties": 1}
-    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in BY_AXES}
-    described |= {key: schema["$defs"]["EntryFile"]["properties"][key] for key in DESIGNS}
-    schema["$defs"]["ProgramEntry"] = {
-        "type": "object",
-        "description": "One item of 'variants' in a study that has 'program': exactly one of these keys.",
-        "properties": described,
-        "minProperties": 1,
-        "maxProperties": 1,
-        "additionalProperties": False,
-    }
-    items: list[dict[str, Any]] = [
-        {"properties": {"variants": {"items": {"$ref": f"#/$defs/{name}"}}}} for name in ("ProgramEntry", "EntryFile")
-    ]
-    properties = schema["properties"]
-    spaces = [schema["$defs"][name]["properties"]["space"] for name in ("SearchFile", "TuneFile")]
-    networks, tuned = ({key: space.pop(key) for key in ("properties", "propertyNames")} for space in spaces)
-    items[0]["properties"]["base"] = {"type": "object", "minProperties": 1}
-    items[1]["properties"] |= {
-        "base": {"anyOf": properties["base"].pop("anyOf")},
-        "search": {"required": ["validation"], "properties": {"space": networks}},
-        "tune": {"properties": {"space": tuned}},
-    }
-    schema |= {"if": {"required": ["program"]}, "then": items[0], "else": items[1]}
-    for kind in schema["properties"]["variants"]["anyOf"]:
-        kind.pop("items", None)
-
-
-def _refer(schema: Any) -> None:
-    """Turn the markers of _ref() into references, and cut docstrings after their first paragraph.
-
-    pydantic itself only refers to its own definitions.
-    """
-    if isinstance(schema, dict) and (place := schema.pop("x-as", None)):
-        schema["$ref"] = f"#/{place}"
-    if isinstance(schema, dict) and isinstance(text := schema.get("description"), str):
-        schema["description"] = text.partition("\n\n")[0]
-    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        _refer(part)

@@ -220,16 +220,7 @@ def _check_table(document: Document, file: StudyFile) -> None:
 
 
 def _check_search_table(document: Document, file: StudyFile) -> None:
-    """Check that `labels` and `table` name what the table of a search has."""
-    space = file.search.space if file.search else {}
-    for axis, texts in file.labels.items():
-        if axis not in space:
-            document.fail(("labels", axis), f"labels: unknown axis '{axis}'; {allowed(axis, space)}")
-        choices = space[axis] if isinstance(space[axis], list) else []
-        known = [plain(one) for one in choices]
-        for value in texts:
-            if choices and value not in known:
-                document.fail(("labels", axis, value), f"labels.{axis}: found '{value}'; {allowed(value, known)}")
+    """Check that `table` and `labels` name what the table of a search has."""
     for i, column in enumerate((file.table.columns if file.table else None) or ()):
         if column not in SEARCH_COLUMNS:
             document.fail(("table", "columns", i), f"table.columns: found {column}; {allowed(column, SEARCH_COLUMNS)}")
@@ -237,6 +228,9 @@ def _check_search_table(document: Document, file: StudyFile) -> None:
     for key in ("group_by", "statistic", "mark"):
         if isinstance(written, dict) and key in written:
             document.fail(("table", key), f"table.{key}: not valid with 'search'; leave it out")
+    space = file.search.space if file.search else {}
+    known = {axis: dict.fromkeys(map(plain, each)) if isinstance(each, list) else None for axis, each in space.items()}
+    read_labels(document, file.labels, None).check_known(known)
 
 
 def _require(document: Document, file: StudyFile, at: KeyPath, missing: str, key: str) -> None:

@@ -160,8 +160,30 @@ def _identity(model: Recipe | Data) -> dict[str, Any]:
     return model.identity()
 
 
+class Defined:
+    """A trial, which is known by its definition: canonical JSON of everything that can change its result.
+
+    Attributes:
+        seed: Of its random draws.
+        unseeded: The definition without the seed, which is the last field.
+    """
+
+    seed: int
+    unseeded: bytes
+
+    @cached_property
+    def definition(self) -> bytes:
+        """The bytes of trial.json."""
+        return b'%s,\n  "seed": %d\n}\n' % (self.unseeded.removesuffix(b"\n}"), self.seed)
+
+    @cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the definition's SHA-256."""
+        return content_id(self.definition)
+
+
 @dataclass(frozen=True)
-class Trial:
+class Trial(Defined):
     """One training: a variant with a seed.
 
     Args:
@@ -183,12 +205,11 @@ class Trial:
             seed: The other seed.
         """
         other = Trial(self.architecture, self.recipe, self.data, seed)
-        other.__dict__["_unseeded"] = self._unseeded  # where cached_property stores it
+        other.__dict__["unseeded"] = self.unseeded  # where cached_property stores it
         return other
 
     @cached_property
-    def _unseeded(self) -> bytes:
-        """The definition without the seed, which is the last field."""
+    def unseeded(self) -> bytes:  # type: ignore[override]
         what = {
             "format": FORMAT,
             "network": self.architecture.identity(),
@@ -196,16 +217,6 @@ class Trial:
             "recipe": _identity(self.recipe),
         }
         return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-
-    @cached_property
-    def definition(self) -> bytes:
-        """The bytes of trial.json: canonical JSON of everything that can change the result."""
-        return b'%s,\n  "seed": %d\n}\n' % (self._unseeded.removesuffix(b"\n}"), self.seed)
-
-    @cached_property
-    def id(self) -> str:
-        """The first 16 hexadecimal digits of the definition's SHA-256."""
-        return content_id(self.definition)
 
     @property
     def blueprint(self) -> Blueprint:

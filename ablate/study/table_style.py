@@ -105,24 +105,30 @@ class Labels:
         for values in variants:
             for axis, value in values.items():
                 known.setdefault(axis, {})[value] = None
+        self.check_known(known)
+
+    def check_known(self, known: Mapping[str, Mapping[str, None] | None]) -> None:
+        """Check that each axis and value is known.
+
+        Args:
+            known: The values of each axis as texts; None: it may have any.
+
+        Raises:
+            StudyError: One is not; the message has its place and what is allowed.
+        """
+        varied = [axis for axis, values in known.items() if values is None or len(values) > 1] or [*known]
         for axis, texts in self.texts.items():
             if axis not in known:
-                raise StudyError(f"{self.places[axis,]}: labels: unknown axis '{axis}'; {allowed(axis, _varied(known))}")
-            for value in texts:
-                if value not in known[axis]:
-                    place = self.places[axis, value]
-                    raise StudyError(f"{place}: labels.{axis}: found '{value}'; {allowed(value, known[axis])}")
+                raise StudyError(f"{self.places[axis,]}: labels: unknown axis '{axis}'; {allowed(axis, varied)}")
+            if (values := known[axis]) is not None and (wrong := [value for value in texts if value not in values]):
+                place = self.places[axis, wrong[0]]
+                raise StudyError(f"{place}: labels.{axis}: found '{wrong[0]}'; {allowed(wrong[0], values)}")
         if self.group_by and self.group_by[0] not in known:
             axis, place = self.group_by
-            raise StudyError(f"{place}: table.group_by: unknown axis '{axis}'; {allowed(axis, _varied(known))}")
+            raise StudyError(f"{place}: table.group_by: unknown axis '{axis}'; {allowed(axis, varied)}")
 
 
 NO_LABELS = Labels()
-
-
-def _varied(known: Mapping[str, Mapping[str, None]]) -> list[str]:
-    """The axes of more than one value; all where none has."""
-    return [axis for axis, values in known.items() if len(values) > 1] or [*known]
 
 
 def read_labels(document: Document, labels: Mapping[str, Mapping[str, str]], group_by: str | None) -> Labels:

@@ -19,10 +19,7 @@ _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python
         Annotated[Literal["decided"], Field(examples=["decided"], description="each comparison is followed on its own")],
         ...,
     ),
-    "alpha": (
-        Annotated[float, Field(gt=0, le=0.5, description="the chance of a false verdict, over all looks")],
-        0.05,
-    ),
+    "alpha": (Annotated[float, Field(gt=0, le=0.5, description="the chance of a false verdict, over all looks")], 0.05),
     "smallest_difference": (
         Annotated[
             float | None,

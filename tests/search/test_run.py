@@ -1,4 +1,4 @@
-"""run_search() on invented landscapes: what is trained, told and counted. Breaks are in test_resume.py."""
+"""run_searches() on invented landscapes: what is trained, told and counted. Breaks are in test_resume.py."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import pytest
 from planned import plan_trials
 
 from ablate.errors import StudyError
+from ablate.study.json_schema import json_schema
 from ablate.study.plan import enumerate_variants
-from ablate.study.schema import json_schema
 from ablate.study.spec import load_study
 from ablate.study.study import Study
 

@@ -510,7 +510,7 @@ def test_planning_does_not_import_torch() -> None:
 import sys
 from ablate.study.baseline import find_baselines
 from ablate.study.plan import enumerate_variants
-from ablate.study.schema import json_schema
+from ablate.study.json_schema import json_schema
 from ablate.study.spec import load_study
 study = load_study({str(STUDIES / "block_types.yaml")!r})
 enumeration = enumerate_variants(study)

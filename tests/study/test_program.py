@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ablate.errors import StudyError
+from ablate.study.json_schema import json_schema
 from ablate.study.program import ProgramStudy
 from ablate.study.program_schema import EXPANSIONS
-from ablate.study.schema import json_schema
 from ablate.study.spec import load_any_study
 
 STUDY = """\

@@ -12,11 +12,12 @@ from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
+from ablate.study.json_schema import json_schema
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Initialization, Recipe
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
-from ablate.study.schema import StudyFile, json_schema
+from ablate.study.schema import StudyFile
 from ablate.study.space import grid
 from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Study, Variant
