@@ -18,7 +18,7 @@ from ablate.study.data import Data, HeldOut
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.recipe import Part, Recipe
-from ablate.study.schema import KINDS, WITH
+from ablate.study.recipe_schema import KINDS, WITH
 from ablate.study.short_names import describe_codes, readable, short_axis
 from ablate.study.tasks import CLASSIFICATION
 

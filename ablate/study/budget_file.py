@@ -8,9 +8,9 @@ from typing import Any, get_args
 from ablate.errors import allowed, describe
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
+from ablate.study.budget_schema import Bounds, BudgetFile
 from ablate.study.document import Document, KeyPath, is_number, is_whole
 from ablate.study.limits import MeasuredBudget
-from ablate.study.schema import Bounds, BudgetFile
 from ablate.study.validation import validate
 
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}

@@ -9,10 +9,10 @@ from typing import Any
 
 from ablate.errors import StudyError, allowed
 from ablate.study.data import Data
+from ablate.study.data_schema import SET_BY_OTHERS
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design
 from ablate.study.resolve import as_fields
-from ablate.study.schema import SET_BY_OTHERS
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import check_number
 

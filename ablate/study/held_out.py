@@ -6,7 +6,7 @@ from ablate.data.data_sets import source_of
 from ablate.errors import describe
 from ablate.study.data import Data, HeldOut
 from ablate.study.document import Document, KeyPath
-from ablate.study.schema import ValidationFile
+from ablate.study.search_schema import ValidationFile
 
 
 def read_held_out(

@@ -7,12 +7,14 @@ from typing import Any
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import NotationError, StudyError, allowed, describe
 from ablate.nets.notation import parse_architecture
+from ablate.study.data_schema import protocol_data_model, published_data_sets
 from ablate.study.document import Document
+from ablate.study.published_schema import PublishedFile, RowFile
 from ablate.study.resolve import read_recipe, recipe_augment
-from ablate.study.schema import DepthRuleField, PublishedFile, RowFile, protocol_data_model, published_data_sets
 from ablate.study.study import Published, PublishedRow
 from ablate.study.tasks import CLASSIFICATION
 from ablate.study.validation import validate
+from ablate.study.written_forms import DepthRuleField
 
 
 def published_values(

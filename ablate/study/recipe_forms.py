@@ -16,7 +16,7 @@ from ablate.kinds.hooks import Hooks
 from ablate.own_code import OwnCode, read_own_code
 from ablate.study.document import Document, KeyPath
 from ablate.study.recipe import OWN_CODE
-from ablate.study.schema import KINDS, USUAL, WITH
+from ablate.study.recipe_schema import KINDS, USUAL, WITH
 
 OFFERED = {"optimizer": optimizers.OFFERED, "schedule": schedules.OFFERED, "loss": losses.OFFERED}
 NEEDED = {"optimizer": ("network",), "schedule": (), "loss": losses.OFFERED}  # of these, what it must have

@@ -17,30 +17,19 @@ from ablate.kinds.figures import FIGURES
 from ablate.kinds.measures import MEASURES
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
+from ablate.study.budget_schema import BudgetFile
 from ablate.study.data import Data
+from ablate.study.data_schema import NOT_WRITTEN, data_model
 from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
 from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.keep import Keep
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
+from ablate.study.published_schema import Protocol, PublishedFile, RowFile
 from ablate.study.recipe import Recipe
-from ablate.study.schema import (
-    KINDS,
-    NOT_WRITTEN,
-    BudgetFile,
-    EntryFile,
-    Protocol,
-    PublishedFile,
-    RangeFile,
-    RowFile,
-    SearchFile,
-    StudyFile,
-    TaskFile,
-    TuneFile,
-    ValidationFile,
-    data_model,
-    recipe_model,
-)
+from ablate.study.recipe_schema import KINDS, recipe_model
+from ablate.study.schema import EntryFile, StudyFile, TaskFile
+from ablate.study.search_schema import RangeFile, SearchFile, TuneFile, ValidationFile
 from ablate.study.table_style import TableStyle
 from ablate.study.until import UntilFile
 from ablate.study.validation import nested_model

@@ -18,10 +18,11 @@ from ablate.own_code import OwnCode
 from ablate.registry import Entry, Registry
 from ablate.study.data import Data
 from ablate.study.data_forms import ANY, OWN, check_reading, data_fields, forget_facts, infer_missing, read_own_data
+from ablate.study.data_schema import NOT_WRITTEN, SET_BY_OTHERS, data_model
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
-from ablate.study.schema import KINDS, NOT_WRITTEN, SET_BY_OTHERS, WITH, data_model, recipe_model
+from ablate.study.recipe_schema import KINDS, WITH, recipe_model
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}

@@ -30,7 +30,7 @@ from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
-from ablate.study.schema import EXPANSIONS, NET_AXES, EntryFile, StudyFile
+from ablate.study.schema import EXPANSIONS, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import SEARCH_COLUMNS, read_labels, read_own_labels
@@ -40,6 +40,7 @@ from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
+from ablate.study.written_forms import NET_AXES
 
 PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
 

@@ -13,8 +13,9 @@ from ablate.study.program import Program, ProgramMeasure
 from ablate.study.program_axes import wanted_axes
 from ablate.study.program_search import axis_check, check_pruner
 from ablate.study.recipe import Recipe
-from ablate.study.schema import StudyFile, TuneFile
+from ablate.study.schema import StudyFile
 from ablate.study.search_file import check_ends
+from ablate.study.search_schema import TuneFile
 from ablate.study.space_file import SpaceReader
 from ablate.study.study import Entry, Parameter, Tune
 

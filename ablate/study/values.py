@@ -11,7 +11,7 @@ from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
 from ablate.own_code import REFERENCE, own_code_error
 from ablate.study.document import Document
-from ablate.study.schema import NET_AXES
+from ablate.study.written_forms import NET_AXES
 
 
 def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
