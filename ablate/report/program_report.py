@@ -29,7 +29,7 @@ from ablate.report.table_shape import (
 )
 from ablate.report.variants_frame import frame_row
 from ablate.study.plan import OPEN, plain
-from ablate.study.program import ProgramMeasure
+from ablate.study.study import ShownMeasure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +155,7 @@ def _usual_name(summary: ProgramSummary, axes: Sequence[str]) -> str:
     )
 
 
-def _measured(measure: ProgramMeasure) -> ShapedColumn:
+def _measured(measure: ShownMeasure) -> ShapedColumn:
     """The column of a measure beside the one that decides."""
     title = ", ".join(filter(None, [measure.words[:1].upper() + measure.words[1:], measure.unit]))
     write = format_of(measure.unit).value

@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ablate.errors import StudyError, describe
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile
-from ablate.study.designs import Design, DesignKind
+from ablate.study.designs import Design
 from ablate.study.document import Document, KeyPath
 from ablate.study.expand import MAX_VARIANTS
 from ablate.study.fractional import describe_fraction, fractional_design
@@ -51,16 +51,17 @@ def read_design(document: Document, path: KeyPath, file: Any, axis: Axis) -> tup
     Raises:
         StudyError: The design is not valid; the message names the place.
     """
-    reader = _Reader(document, path, axis)
+    reader, remarks = _Reader(document, path, axis), list[str]()
     match file:
         case LeaveOneOutFile():
-            return reader.leave_one_out(file), []
+            reader.leave_one_out(file)
         case FractionalFile():
-            return reader.fractional(file)
+            remarks = reader.fractional(file)
         case FactorialFile():
-            return reader.factorial(file), []
+            reader.factorial(file)
         case _:
-            return reader.path_of_steps(file), []
+            reader.path_of_steps(file)
+    return reader.rows, remarks
 
 
 def kind_of(document: Document, path: KeyPath, item: EntryFile, kinds: Sequence[str]) -> Any:
@@ -101,42 +102,45 @@ def design_axes(item: dict[str, Any]) -> set[str]:
 
 
 class _Reader:
-    """Reads one design."""
+    """Reads one design: the levels of its factors, the changes of its components, and its rows."""
 
     def __init__(self, document: Document, path: KeyPath, axis: Axis) -> None:
         self.document, self.path, self.axis = document, path, axis
-        self.entry = path[1]
+        self.factors: dict[str, tuple[Any, ...]] = {}
+        self.changes: dict[str, Axes] = {}
+        self.rows: list[Row] = []
 
-    def leave_one_out(self, file: LeaveOneOutFile) -> list[Row]:
+    def add(self, axes: Axes, label: str, levels: dict[str, Any], changed: str = "", kept: bool = True) -> None:
+        """Add a row."""
+        _, entry, kind = self.path
+        design = Design(kind, entry, len(self.rows), label, levels, self.factors, changed, kept, self.changes)
+        self.rows.append((axes, design))
+
+    def leave_one_out(self, file: LeaveOneOutFile) -> None:
         """The full method, and the method without each component."""
-        base = self.axis.base((*self.path, "base"), file.base)
-        changes = {name: self.changes(("without", name), each) for name, each in file.without.items()}
-        factors = dict.fromkeys(changes, COMPONENT)
-        rows = [self.row("leave_one_out", base, 0, FULL, dict.fromkeys(changes, True), factors, changes)]
-        for row, (name, change) in enumerate(changes.items(), 1):
-            levels = {other: other != name for other in changes}
-            rows.append(self.row("leave_one_out", {**base, **change}, row, f"w/o {name}", levels, factors, changes, name))
-        return rows
+        base = self.axis.base((*self.path, BASE), file.base)
+        self.changes = {name: self.change(("without", name), each) for name, each in file.without.items()}
+        self.factors = dict.fromkeys(self.changes, COMPONENT)
+        self.add(base, FULL, dict.fromkeys(self.changes, True))
+        for name, change in self.changes.items():
+            self.add({**base, **change}, f"w/o {name}", {other: other != name for other in self.changes}, name)
 
-    def path_of_steps(self, steps: Sequence[dict[str, Any]]) -> list[Row]:
+    def path_of_steps(self, steps: Sequence[dict[str, Any]]) -> None:
         """The base, and each step on top of the steps that are kept before it."""
         if steps[0].keys() != {BASE}:
             self.fail((0,), f"path: found {describe(steps[0])}; allowed as the first item: base: and what is built on")
         axes = self.axis.base((*self.path, 0, BASE), steps[0][BASE])
         read = [self.step(i, step) for i, step in enumerate(steps[1:], 1)]
-        factors: dict[str, tuple[Any, ...]] = dict.fromkeys((name for name, _, _ in read), COMPONENT)
-        for i, (name, _, _) in enumerate(read, 1):
-            if name in [other for other, _, _ in read[: i - 1]]:
+        for i, (name, change, _) in enumerate(read, 1):
+            if name in self.changes:
                 self.fail((i, name), f"path: the step '{name}' is listed twice; give it another name")
-        changes = {name: change for name, change, _ in read}
-        taken = dict.fromkeys(changes, False)
-        rows = [self.row("path", axes, 0, _base_name(axes), taken, factors, changes)]
-        for row, (name, change, kept) in enumerate(read, 1):
-            tried = {**axes, **change}
-            levels = {**taken, name: True}
-            rows.append(self.row("path", tried, row, f"+ {name}", levels, factors, changes, name, kept))
+            self.changes[name], self.factors[name] = change, COMPONENT
+        taken = dict.fromkeys(self.changes, False)
+        self.add(axes, net if isinstance(net := axes.get("net"), str) else BASE, taken)
+        for name, change, kept in read:
+            tried, levels = {**axes, **change}, {**taken, name: True}
+            self.add(tried, f"+ {name}", levels, name, kept)
             axes, taken = (tried, levels) if kept else (axes, taken)
-        return rows
 
     def step(self, i: int, step: dict[str, Any]) -> tuple[str, Axes, bool]:
         """One step of a path: its name, its changes, whether later steps keep it."""
@@ -147,110 +151,73 @@ class _Reader:
         if len(names) != 1:
             found = " and ".join(names) or "no step"
             self.fail((i,), f"path: found {found} in one item; allowed: one step, such as cutmix: {{recipe.cutmix: 1}}")
-        return names[0], self.changes((i, names[0]), step[names[0]]), kept
+        return names[0], self.change((i, names[0]), step[names[0]]), kept
 
-    def factorial(self, file: FactorialFile) -> list[Row]:
+    def factorial(self, file: FactorialFile) -> None:
         """All combinations of the levels of the factors; the last factor varies fastest."""
-        factors, changes = self.factors(file)
-        if (size := math.prod(map(len, factors.values()))) > MAX_VARIANTS:
+        self.read_factors(file)
+        if (size := math.prod(map(len, self.factors.values()))) > MAX_VARIANTS:
             self.fail((), f"factorial: {size:,} combinations; allowed: {MAX_VARIANTS:,}")
         base = self.axis.base((*self.path, BASE), file.base)
-        combined = enumerate(itertools.product(*factors.values()))
-        return [self.combination("factorial", base, i, dict(zip(factors, each)), factors, changes) for i, each in combined]
+        for each in itertools.product(*self.factors.values()):
+            self.combine(base, dict(zip(self.factors, each)))
 
-    def fractional(self, file: FractionalFile) -> tuple[list[Row], list[str]]:
-        """The combinations of a two-level design, and what it cannot tell apart."""
-        factors, changes = self.factors(file)
-        for name, levels in factors.items():
+    def fractional(self, file: FractionalFile) -> list[str]:
+        """The combinations of a two-level design. Returns what it cannot tell apart."""
+        self.read_factors(file)
+        for name, levels in self.factors.items():
             if len(levels) != 2:
                 self.fail(("factors", name), f"{name}: number of levels: found {len(levels)}; allowed: 2 in 'fractional'")
         base = self.axis.base((*self.path, BASE), file.base)
         try:
-            fraction = fractional_design([*factors], file.runs)
+            fraction = fractional_design([*self.factors], file.runs)
         except StudyError as error:
             self.fail(("runs",), f"fractional.runs: {error}")
-        rows = []
-        for i, signs in enumerate(fraction.levels):
-            taken = {name: each[int(sign > 0)] for (name, each), sign in zip(factors.items(), signs)}
-            rows.append(self.combination("fractional", base, i, taken, factors, changes))
-        return rows, [f"fractional: {line}" for line in describe_fraction(fraction)]
+        for signs in fraction.levels:
+            self.combine(base, {name: each[int(sign > 0)] for (name, each), sign in zip(self.factors.items(), signs)})
+        return [f"fractional: {line}" for line in describe_fraction(fraction)]
 
-    def factors(self, file: FactorialFile) -> tuple[dict[str, tuple[Any, ...]], dict[str, Axes]]:
-        """The levels of each factor, and the changes of each component."""
-        factors: dict[str, tuple[Any, ...]] = {}
-        changes: dict[str, Axes] = {}
+    def read_factors(self, file: FactorialFile) -> None:
+        """Read the levels of each factor, and the changes of each component."""
         owner: dict[str, str] = {}
         for name, value in file.factors.items():
+            at = ("factors", name)
             if isinstance(value, list):
                 for i, level in enumerate(value):
-                    self.axis.check((*self.path, "factors", name, i), name, level)
+                    self.axis.check((*self.path, *at, i), name, level)
                     if repr(level) in map(repr, value[:i]):
-                        self.fail(("factors", name, i), f"{name}: {describe(level)} is listed twice; list it once")
+                        self.fail((*at, i), f"{name}: {describe(level)} is listed twice; list it once")
                 if len(value) < 2:
-                    self.fail(("factors", name), f"{name}: number of levels: found {len(value)}; allowed: 2 or more")
-                factors[name] = tuple(value)
+                    self.fail(at, f"{name}: number of levels: found {len(value)}; allowed: 2 or more")
+                self.factors[name] = tuple(value)
             else:
-                changes[name], factors[name] = self.changes(("factors", name), value), COMPONENT
-            for axis in changes.get(name, {name: None}):
+                self.changes[name], self.factors[name] = self.change(at, value), COMPONENT
+            for axis in self.changes.get(name, {name: None}):
                 if axis in owner:
-                    self.fail(
-                        ("factors", name), f"{axis}: changed by '{owner[axis]}' and '{name}'; let one factor change it"
-                    )
+                    self.fail(at, f"{axis}: changed by '{owner[axis]}' and '{name}'; let one factor change it")
                 owner[axis] = name
-        return factors, changes
 
-    def combination(
-        self,
-        kind: DesignKind,
-        base: Axes,
-        row: int,
-        levels: dict[str, Any],
-        factors: dict[str, tuple[Any, ...]],
-        changes: dict[str, Axes],
-    ) -> Row:
-        """The row of one combination of levels."""
+    def combine(self, base: Axes, levels: dict[str, Any]) -> None:
+        """Add the row of one combination of levels."""
         axes = dict(base)
         for name, level in levels.items():
-            if name not in changes:
-                axes[name] = level
-            elif level:
-                axes |= changes[name]
-        taken = [name for name in changes if levels[name]]
-        values = [f"{short_label(name)} {readable(name, plain(levels[name]))}" for name in levels if name not in changes]
+            axes |= {name: level} if name not in self.changes else self.changes[name] if level else {}
+        taken = [name for name in self.changes if levels[name]]
+        values = [
+            f"{short_label(name)} {readable(name, plain(levels[name]))}" for name in levels if name not in self.changes
+        ]
         whole = FULL if len(taken) == len(levels) else " + ".join(taken) or BASE
-        label = ", ".join([*([whole] if taken or not values else []), *values])
-        return self.row(kind, axes, row, label, levels, factors, changes)
+        self.add(axes, ", ".join([*([whole] if taken or not values else []), *values]), levels)
 
-    def row(
-        self,
-        kind: DesignKind,
-        axes: Axes,
-        row: int,
-        label: str,
-        levels: dict[str, Any],
-        factors: dict[str, tuple[Any, ...]],
-        changes: dict[str, Axes],
-        changed: str = "",
-        kept: bool = True,
-    ) -> Row:
-        """A row."""
-        return axes, Design(kind, self.entry, row, label, levels, factors, changed, kept, changes)
-
-    def changes(self, path: KeyPath, value: Any) -> Axes:
+    def change(self, path: KeyPath, value: Any) -> Axes:
         """The axes that a component changes, with their values."""
         if not isinstance(value, dict) or not value or "python" in value:
-            self.fail(
-                path, f"{path[-1]}: found {describe(value)}; allowed: axes with one value each, such as recipe.cutmix: 0"
-            )
+            wanted = "axes with one value each, such as recipe.cutmix: 0"
+            self.fail(path, f"{path[-1]}: found {describe(value)}; allowed: {wanted}")
         for axis, each in value.items():
             self.axis.check((*self.path, *path, axis), axis, each)
         return dict(value)
 
-    def fail(self, path: KeyPath, message: str) -> Any:
+    def fail(self, path: KeyPath, message: str) -> NoReturn:
         """Raise an error about a value of the design."""
         self.document.fail((*self.path, *path), message)
-
-
-def _base_name(axes: Axes) -> str:
-    """The label of the base of a path: the name of a network of ours, or "base"."""
-    return net if isinstance(net := axes.get("net"), str) else BASE

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-from ablate.study.decision import Decision, Goal
+from ablate.study.decision import Decision
 from ablate.study.designs import Design
-from ablate.study.study import FORMAT, AnyStudy, Defined
+from ablate.study.study import FORMAT, AnyStudy, Defined, ShownMeasure
 
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
 SEED, EPOCHS, TRIAL = "seed", "epochs", "trial"  # placeholders that are no axes; the last is a trial's own directory
@@ -27,23 +27,6 @@ MEASURED = "measured"  # field of an event: whether the epoch itself has the mea
 RESERVED = (
     "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ProgramMeasure:
-    """A number that a program reports.
-
-    Args:
-        name: As the program reports it.
-        goal: "minimize": the lowest value is the best.
-        unit: Of its values, such as "%"; "" for none.
-        words: The name in sentences and on axes.
-    """
-
-    name: str
-    goal: Goal = "minimize"
-    unit: str = ""
-    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,7 +196,7 @@ class ProgramStudy(AnyStudy):
     """
 
     program: Program
-    measures: tuple[ProgramMeasure, ...]
+    measures: tuple[ShownMeasure, ...]
     decide_by: str
     variants: tuple[ProgramVariant, ...]
     baselines: tuple[ProgramVariant | None, ...]

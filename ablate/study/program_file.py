@@ -28,7 +28,6 @@ from ablate.study.program import (
     RESERVED,
     SEED,
     Program,
-    ProgramMeasure,
     ProgramStudy,
     ProgramVariant,
     placeholders_of,
@@ -38,6 +37,7 @@ from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, Program
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 from ablate.study.short_names import BASE, in_words
+from ablate.study.study import ShownMeasure
 from ablate.study.table_style import Labels, check_number, read_own_labels
 from ablate.study.tune_file import read_program_tune
 
@@ -119,11 +119,11 @@ def refuse_other_keys(document: Document) -> None:
             document.fail((key,), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(KEYS)}")
 
 
-def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]:
+def _measures(document: Document, file: StudyFile) -> tuple[ShownMeasure, ...]:
     """What the program reports, each under a name of its own."""
     if not file.measures:
         document.fail((), "'measures' is missing; add what the program reports, such as measures: [val_error]")
-    found: list[ProgramMeasure] = []
+    found: list[ShownMeasure] = []
     for i, one in enumerate(file.measures):
         for key in ("python", "args"):
             if getattr(one, key) is not None:
@@ -139,7 +139,7 @@ def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]
             )
         if any(one.name == other.name for other in found):
             document.fail(("measures", i), f"measures: '{one.name}' is listed twice; list it once")
-        found.append(ProgramMeasure(one.name, one.goal or "minimize", one.unit, one.words or one.name.replace("_", " ")))
+        found.append(ShownMeasure(one.name, one.words or one.name.replace("_", " "), one.unit, one.goal or "minimize"))
     return tuple(found)
 
 

@@ -10,20 +10,20 @@ from ablate.errors import StudyError, describe
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
 from ablate.study.plan import plain
-from ablate.study.program import EPOCHS, Program, ProgramMeasure, ProgramStudy, ProgramVariant
+from ablate.study.program import EPOCHS, Program, ProgramStudy, ProgramVariant
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.schema import StudyFile
 from ablate.study.search_file import SEARCH, digests_of, refuse_beside_search
 from ablate.study.space import grid, present
 from ablate.study.space_file import MAX_GRID, CheckAxis, SpaceReader
-from ablate.study.study import Parameter, Search
+from ablate.study.study import Parameter, Search, ShownMeasure
 
 NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")
 
 
 def read_program_search(
-    document: Document, file: StudyFile, program: Program, decide_by: ProgramMeasure, seeds: tuple[int, ...]
+    document: Document, file: StudyFile, program: Program, decide_by: ShownMeasure, seeds: tuple[int, ...]
 ) -> tuple[Search, dict[str, Any]]:
     """The search of a study of a program, and the values of the axes that are not searched.
 

@@ -231,7 +231,7 @@ class Trial(Defined):
 
 
 class ShownMeasure(NamedTuple):
-    """A measure besides the error, as reports show it.
+    """A measure besides the error, or one that a program reports, as reports show it.
 
     Args:
         name: The name in records.

@@ -9,7 +9,7 @@ from ablate.errors import allowed, describe
 from ablate.study.data import HeldOut
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
-from ablate.study.program import Program, ProgramMeasure
+from ablate.study.program import Program
 from ablate.study.program_axes import wanted_axes
 from ablate.study.program_search import axis_check, check_pruner
 from ablate.study.recipe import Recipe
@@ -17,7 +17,7 @@ from ablate.study.schema import StudyFile
 from ablate.study.search_file import check_ends
 from ablate.study.search_schema import TuneFile
 from ablate.study.space_file import SpaceReader
-from ablate.study.study import Entry, Parameter, Tune
+from ablate.study.study import Entry, Parameter, ShownMeasure, Tune
 
 TUNE = "tune"
 OF_NETWORK = ("dropout", "survival")  # axes that can be tuned, besides args.*: they leave a network's layers as they are
@@ -75,7 +75,7 @@ def read_tune(
 
 
 def read_program_tune(
-    document: Document, file: StudyFile, program: Program, measures: Sequence[ProgramMeasure], decide_by: str
+    document: Document, file: StudyFile, program: Program, measures: Sequence[ShownMeasure], decide_by: str
 ) -> Tune | None:
     """The tuning of a study of a program; None for a study without it.
 
