@@ -26,10 +26,12 @@ from ablate.records.records import read_record
 from ablate.registry import Registry
 from ablate.report.published import recipe_differences
 from ablate.report.setting import describe_data, describe_recipe
-from ablate.study import schema
 from ablate.study.costs import training_memory
+from ablate.study.data_schema import data_model, protocol_data_model
+from ablate.study.json_schema import json_schema
 from ablate.study.plan import enumerate_variants
 from ablate.study.recipe import Recipe
+from ablate.study.recipe_schema import recipe_model
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Trial
 from ablate.train.job import Job
@@ -147,7 +149,7 @@ variants: [{net: WRN-10-0.25}]
 def forget() -> None:
     for table in TABLES:
         table.forget()
-    for cached in (schema.recipe_model, schema.data_model, schema.protocol_data_model):
+    for cached in (recipe_model, data_model, protocol_data_model):
         cached.cache_clear()
 
 
@@ -226,7 +228,7 @@ def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
     assert "adagrad, not sgd" in differences and "schedule inverse, not step" in differences
     counts = count_network(trial_of(study).architecture, 2, (1, 8, 8))
     assert training_memory(counts, study.recipe).momentum == 4 * counts.parameters
-    whole = schema.json_schema()
+    whole = json_schema()
     assert "adagrad" in str(whole["$defs"]["RecipeFile"]["properties"]["optimizer"])
     assert {"lr_decay", "slope", "scale"} <= set(whole["$defs"]["RecipeFile"]["properties"])
     assert "dots" in str(whole["properties"]["data"]) and "upside_down" in str(whole["$defs"]["Augment"])
