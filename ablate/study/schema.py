@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
@@ -86,7 +86,10 @@ class _TaskName(Frozen):
     ] = CLASSIFICATION
 
 
-TaskFile = create_model("TaskFile", __base__=_TaskName, __doc__=_TaskName.__doc__, **_task_fields())
+if TYPE_CHECKING:
+    TaskFile = _TaskName
+else:
+    TaskFile = create_model("TaskFile", __base__=_TaskName, __doc__=_TaskName.__doc__, **_task_fields())
 
 
 class StudyFile(Frozen):
@@ -133,7 +136,7 @@ class StudyFile(Frozen):
     ] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
     task: Annotated[
-        TaskFile,  # type: ignore[valid-type]
+        TaskFile,
         BeforeValidator(_task),
         Field(description="what networks are trained for; a name is short for {name: ...}", examples=["detection"]),
         WithJsonSchema({"anyOf": [{"enum": list(TASKS.built_in)}, {"x-as": "$defs/TaskFile"}]}),
