@@ -24,6 +24,7 @@ from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
 COMPARED = ("Difference", "Interval", "Won", "p", "p (family)")
+SELDOM = ("SD", "Won", "p")  # shown on request
 COSTS: dict[CostName, tuple[str, Callable[[Any], str]]] = {
     **{name: (cost.title, cost.write) for name, cost in MEASURED_COSTS.items()},  # type: ignore[misc]
     "parameters": ("Parameters", grouped),
@@ -91,7 +92,8 @@ def candidates_table(
             columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
     columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
     columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
-    columns = [column._replace(fold="constant") for column in columns]
+    seldom = {column for column in columns if column.title in SELDOM and column.key != "axes"}
+    columns = [column._replace(fold="always" if column in seldom else "constant") for column in columns]
     table = analysis.study.table if compared else USUAL
     ordered = sorted(shown, key=lambda one: one.number) if table.order == "study" else shown
     return shaped_table(columns, [("", one) for one in ordered], table, label, caption, lambda: footnotes.notes)
@@ -135,7 +137,7 @@ def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
         Cell(found.n, n, trials=trials),
         number(analysis.objective(one), write.value, bold=analysis.leads(one), trials=trials),
         number(found.std, write.spread, trials=trials),
-        Cell(found.min, error_range((found.min, found.max), write.value), trials=trials),
+        Cell(found.min, error_range((found.min, found.max), write.value), trials=trials) if found.n > 1 else NO_VALUE,
     ]
 
 
@@ -171,14 +173,14 @@ def _caption(analysis: SearchAnalysis) -> str:
 
 def _details(analysis: SearchAnalysis) -> Iterator[str]:
     """What the columns mean."""
-    yield "SD: of the sample. Range: from lowest to highest."
+    if any(len(one.errors) > 1 for one in analysis.top):
+        yield "Range: from lowest to highest."
     if not analysis.verdicts:
         return
-    verdicts, by = list(analysis.verdicts.values()), analysis.decision
+    verdicts = list(analysis.verdicts.values())
     family, floor = verdicts[0].family, min(verdict.adjusted_floor for verdict in verdicts)
-    pairs = "pairs of the same fold and seed" if verdicts[0].comparison.paired else "pairs of their trainings"
     test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
-    points = " in points" if by.unit == "%" else ""
+    points = " in points" if analysis.decision.unit == "%" else ""
     others = "the other" if family == 1 else f"all {family} others"
     difference = f"Difference: of the {analysis.search.statistic}s to the best{points}."
     if not _tested(analysis):
@@ -188,9 +190,7 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
         f"{difference} Interval: of 95%, for this comparison alone; another level is named where the trainings are too few "
         "for 95%."
     )
-    ties = " A tie counts as half." if any(verdict.comparison.won % 1 for verdict in verdicts) else ""
-    yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}.{ties}"
     yield (
-        f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (p "
-        f"cannot be below {p_text(floor)})."
+        f"p (family): of the {test}, two-sided, adjusted for the comparisons of the candidate with {others} "
+        f"(p cannot be below {p_text(floor)})."
     )
