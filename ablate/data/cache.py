@@ -213,7 +213,8 @@ def _load(
     if not files:
         if not training_only and not other and source.training and source.training.files(root):
             raise DataError(
-                f"{name}: found only the training images of {reading.looked_for} in {root.absolute()}; add the test images"
+                f"{name}: {reading.looked_for} not found in {root.absolute()}: the training images are there, "
+                "the test images are not"
             )
         get = "fetch it with `download`, or set" if download else "set"
         raise DataError(

@@ -54,7 +54,9 @@ def test_images_are_decoded_once(here: Location) -> None:
 
 def test_only_missing_test_images_are_said_to_be_missing(here: Location) -> None:
     (here.root / "test").rename(here.root / "elsewhere")
-    with pytest.raises(DataError, match=r"found only the training images of train/.*; add the test images$"):
+    with pytest.raises(
+        DataError, match=r"train/.* not found in .*: the training images are there, the test images are not$"
+    ):
         decodings(here)
     (here.root / "train").rename(here.root / "nowhere")
     with pytest.raises(DataError, match=r"train/.* not found in .*ABLATE_DATA"):

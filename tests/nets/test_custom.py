@@ -397,7 +397,7 @@ def test_errors_while_training_name_the_line_too(study: Path) -> None:
     experiment = load_study(write(study, "net: {python: readers:Late}"), runs=study.parent / "runs")
     summary = experiment.run(RunOptions(slots=1, quiet=True))
     ((_, cause, _),) = summary.failed
-    assert cause == f"NotationError: readers:Late: {study.parent / 'readers.py'}:12: ValueError: boom more"
+    assert cause == f"readers:Late: {study.parent / 'readers.py'}:12: ValueError: boom more"
 
 
 @pytest.mark.parametrize(
