@@ -102,9 +102,9 @@ def load_experiment(
     of = partial(_experiment, path, load, scale, runs, storage, data_root, download)
     found = of(cache(lambda: (remembered_precision(runs) or chosen_precision(device)).name))
     auto = found.study.auto_precision if isinstance(found.study, Study) else ""
-    if (
-        auto and runs.exists() and not replace(found).begun
-    ):  # records of an earlier version, or of a run that named a precision
+    # Records of an earlier version, or of a run that named a precision, are found too. A search keeps what it has read, so
+    # copies are asked.
+    if auto and runs.exists() and not replace(found).begun:
         others = (of(partial(str, name)) for name in CHOSEN if name != auto)
         return next((other for other in others if replace(other).begun), found)
     return found

@@ -34,7 +34,10 @@ def find(analysis: Compared[Any]) -> str:
 
 
 def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
-    """The sentences, after one on the variants whose median error is that of guessing; if these are all, that one alone."""
+    """The sentences, after one on the variants that are close to guessing; if these are all, that one alone.
+
+    Close is a median error of at most one point, and at most a tenth of the share of a class, below that of guessing.
+    """
     if analysis.decision.measure != "error" or not analysis.decision.split:
         return found
     trained = [summary for summary in analysis.summaries if summary.n]
@@ -46,11 +49,12 @@ def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
     level = f" ({_value(analysis, levels.pop())})" if len(levels) == 1 else ""
     if len(guess) == len(trained):
         return [
-            f"No variant is better than guessing{level}, so nothing can be compared: train longer, or change the recipe."
+            f"No variant is clearly better than guessing{level}, so nothing can be compared: train longer, or change the "
+            "recipe."
         ]
     names = list(dict.fromkeys(one.name for one in guess))
     subject = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
-    return [f"{subject} {'is' if len(names) == 1 else 'are'} no better than guessing{level}.", *found]
+    return [f"{subject} {'is' if len(names) == 1 else 'are'} not clearly better than guessing{level}.", *found]
 
 
 def _of_data(analysis: Compared[Any], title: str) -> str:

@@ -109,13 +109,15 @@ def test_a_study_that_is_not_complete_says_so_and_one_without_records_finds_noth
     assert finding(tmp_path, BASE, shifted(2)[:5]).endswith(" So far 11 of 18 trials are recorded.")
 
 
-def test_variants_that_have_learned_nothing_are_said_to_be_no_better_than_guessing(tmp_path: Path) -> None:
+def test_variants_that_have_learned_nothing_are_said_to_be_close_to_guessing(tmp_path: Path) -> None:
     guessing = [90.0, 89.5, 90.2, 88.0, 90.0, 91.0]
     assert finding(tmp_path, guessing, guessing, [90.0] * 6) == (
-        "No variant is better than guessing (90.00%), so nothing can be compared: train longer, or change the recipe."
+        "No variant is clearly better than guessing (90.00%), so nothing can be compared: train longer, or change the "
+        "recipe."
     )
     assert finding(tmp_path, BASE, guessing, shifted(4)).startswith(
-        "WRN-10-2 is no better than guessing (90.00%). WRN-10-1 has the lowest test error, 11.25%; all 2 others are worse"
+        "WRN-10-2 is not clearly better than guessing (90.00%). WRN-10-1 has the lowest test error, 11.25%; all 2 others "
+        "are worse"
     )
     learned = [error - 2 for error in guessing]
     assert "guessing" not in finding(tmp_path, BASE, learned, shifted(4))
