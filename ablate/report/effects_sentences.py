@@ -225,12 +225,13 @@ def _of_shares(group: FactorEffects[Any]) -> str:
     """Where the differences between the trainings come from."""
     found = group.found
     mains = largest_first(effect for effect in found.effects if len(effect.factors) == 1)
-    together = sum(effect.eta_squared for effect in found.effects if len(effect.factors) == 2)
+    pairs = [effect.eta_squared for effect in found.effects if len(effect.factors) == 2]
     every = group.other == "three or more together"
     shares = [(group.name(effect), effect.eta_squared) for effect in mains[:MOST]]
     rest = sum(effect.eta_squared for effect in mains[MOST:])
     shares += [(f"the other {len(mains) - MOST} choices", rest)] if rest else []
-    shares += [("interactions of choices", together + found.other if every else together)]
+    if pairs or every:  # a small fraction has none that stands apart from the effect of a choice
+        shares += [("interactions of choices", sum(pairs) + found.other if every else sum(pairs))]
     shares += [(group.other, found.other)] if not every and found.other > 1e-9 else []
     shares += [("the seed", found.seeds), ("unexplained noise", found.noise)]
     if len(group.keys) < 2:

@@ -204,6 +204,13 @@ def test_a_fraction_names_its_aliases_and_components_are_words(tmp_path: Path) -
     assert "a fraction of 8 combinations" in table.caption
 
 
+def test_interactions_that_no_run_can_show_have_no_share(tmp_path: Path) -> None:
+    factors = "dropout: [0, 0.3], k: [1, 2], recipe.nesterov: [true, false]"
+    study = f"{HEAD}variants:\n  - fractional: {{base: WRN-10-1, factors: {{{factors}}}, runs: 4}}\n"
+    *_, shares = sentences(recorded(tmp_path, study, errors(lambda dropout, k: 20 + 3 * dropout - 6 * k)))
+    assert shares.startswith("Of all differences ") and "interactions" not in shares
+
+
 def test_combinations_that_are_dropped_are_named(tmp_path: Path) -> None:
     study = CROSSED.replace("grid: {", "factorial: {base: WRN-10-1, factors: {").replace(", depth: 10}", "}}")
     analysis = written(tmp_path, f"{study}where: k + dropout < 2.2\n").analysis()
