@@ -34,7 +34,9 @@ from ablate.schedule.worker import BROKEN, NOWHERE
 
 LOST_NODES = 10  # attempts of a trial that may be lost with their nodes, in addition to RETRIES
 SENT_SECONDS = 1.0  # to wait until the last message has left a process
-TOKEN_SECONDS = 60.0  # within which every node must have read the driver's token file
+# Within these every node must have read the driver's token file; a line says between them which nodes have not answered,
+# as a worker process takes minutes to start on a busy node.
+TOKEN_SECONDS = (60.0, 840.0)
 ENVIRONMENT = {  # of a cluster that is started here
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -64,7 +66,7 @@ def open_cluster(
         device: "auto" (GPUs if a node has any), "cpu" or "cuda".
         slots: The most slots; None: no limit.
         gpus: GPUs of each slot, or the fraction of one.
-        announce: Receives one line of text about the cluster.
+        announce: Receives lines of text about the cluster.
 
     Raises:
         RunError: Ray is not installed, there is no such cluster, or its nodes lack the resources or the directory.
@@ -75,7 +77,7 @@ def open_cluster(
         gpu = device == "cuda" or (device == "auto" and any(_has(node, "GPU") for node in nodes))
         needed = needs("cuda" if gpu else "cpu", gpus)
         check_resources(nodes, needed)
-        _check_storage(ray, nodes, runs)
+        _check_storage(ray, nodes, runs, announce)
         found = [
             Slot(f"node {node['NodeManagerAddress']}", "cuda", node=node["NodeID"])
             if gpu
@@ -374,29 +376,42 @@ def _local_address() -> Optional[str]:
         return None
 
 
-def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> None:
+def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path, announce: Callable[[str], None]) -> None:
     """Raise RunError with the nodes that cannot read a file that the driver writes into the records' directory."""
     runs.mkdir(parents=True, exist_ok=True)
-    token, secret = runs.resolve() / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
+    runs = runs.resolve()
+    token, secret = runs / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
     write_atomically(token, secret.encode())
     read = ray.remote(num_cpus=0, max_retries=0)(_read)
+    silent = ""
     try:
         asked = {}
         for node in nodes:
-            asked[read.options(scheduling_strategy=_on_node(node["NodeID"])).remote(str(token))] = node
-        seen, _ = ray.wait(list(asked), num_returns=len(asked), timeout=TOKEN_SECONDS)
-        blind = [node["NodeManagerAddress"] for one, node in asked.items() if one not in seen or ray.get(one) != secret]
+            asked[read.options(scheduling_strategy=_on_node(node["NodeID"])).remote(str(token))] = node[
+                "NodeManagerAddress"
+            ]
+        for seconds in TOKEN_SECONDS:
+            if silent:
+                announce(f"Ray: waiting for {silent} to read {runs}")
+            answered, waiting = ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
+            if blind := [asked[one] for one in answered if ray.get(one) != secret]:
+                raise RunError(
+                    f"`runs`: {runs} is not the same directory on {', '.join(blind)}; "
+                    "use one on storage that every node of the Ray cluster sees at the same path"
+                )
+            silent = ", ".join(asked[one] for one in waiting)
+            if not silent:
+                return
     except ray.exceptions.RayError as error:
         raise RunError(
             f"Ray: a node cannot run the check ({_in_words(error)}); give all nodes the same ablate and ray"
         ) from None
     finally:
         token.unlink()
-    if blind:
-        raise RunError(
-            f"`runs`: {runs.resolve()} is not the same directory on {', '.join(blind)}; "
-            "use one on storage that every node of the Ray cluster sees at the same path"
-        )
+    raise RunError(
+        f"Ray: no answer from {silent} within {sum(TOKEN_SECONDS) / 60:g} minutes; "
+        "run again when the nodes are less busy, or remove them from the cluster"
+    )
 
 
 def _on_node(node: str, soft: bool = False) -> Any:

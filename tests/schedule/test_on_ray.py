@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -249,3 +250,49 @@ def test_a_directory_that_a_node_does_not_see_is_refused(three_nodes: Any, tmp_p
         open_cluster(three_nodes.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
     ):
         pass
+
+
+class TwoNodes:
+    """Ray with two nodes, which answer a check in the round of ray.wait() that is given, with the file or without it."""
+
+    exceptions = SimpleNamespace(RayError=OSError)
+
+    def __init__(self, rounds: tuple[int, int], sees: bool = True) -> None:
+        self.rounds, self.sees, self.round = rounds, sees, 0
+
+    def remote(self, **options: Any) -> Callable[[Callable[[str], str]], Any]:
+        self.answers: list[str] = []
+
+        def ask(read: Callable[[str], str], path: str) -> int:
+            self.answers.append(read(path) if self.sees else "")
+            return len(self.answers) - 1
+
+        return lambda read: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=functools.partial(ask, read)))
+
+    def wait(self, asked: list[int], num_returns: int, timeout: float) -> tuple[list[int], list[int]]:
+        assert num_returns == 2 and timeout == on_ray.TOKEN_SECONDS[self.round]
+        self.round += 1
+        return [i for i in asked if self.rounds[i] <= self.round], [i for i in asked if self.rounds[i] > self.round]
+
+    def get(self, asked: int) -> str:
+        return self.answers[asked]
+
+
+def test_a_node_that_has_not_answered_is_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(on_ray, "_on_node", lambda node: node)
+    nodes = [{"NodeID": name, "NodeManagerAddress": name} for name in ("first", "second")]
+    told: list[str] = []
+
+    def check(*rounds: int, sees: bool = True) -> None:
+        told.clear()
+        on_ray._check_storage(TwoNodes((rounds[0], rounds[1]), sees), nodes, tmp_path, told.append)
+
+    check(1, 1)
+    assert not told
+    check(1, 2)
+    assert told == [f"Ray: waiting for second to read {tmp_path}"]
+    with pytest.raises(RunError, match=r"^Ray: no answer from second within 15 minutes; run again"):
+        check(1, 3)
+    with pytest.raises(RunError, match=r"is not the same directory on first; "):
+        check(1, 3, sees=False)
+    assert not told and not list(tmp_path.iterdir())
