@@ -8,7 +8,7 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ablate.data.listing import list_files, list_training_files
 from ablate.data.location import Location
 from ablate.data.own_data import known_own_digest, load_own, own_facts
 from ablate.data.read_options import Facts, ReadOptions
-from ablate.data.sources import Arrays, Images, Labelled, Labels, Reading
+from ablate.data.sources import Arrays, Images, Labelled, Labels, Reading, Source
 from ablate.errors import DataError, RecordError
 from ablate.files import hold_lock, read_file, real_directory, write_atomically
 
@@ -211,16 +211,7 @@ def _load(
         _download(name, lambda root: download(root, training_only), root, announce)
     files = reading.files(root)
     if not files:
-        if not training_only and not other and source.training and source.training.files(root):
-            raise DataError(
-                f"{name}: {reading.looked_for} not found in {root.absolute()}: the training images are there, "
-                "the test images are not"
-            )
-        get = "fetch it with `download`, or set" if download else "set"
-        raise DataError(
-            f"{name}: {reading.looked_for} not found in {root.absolute()}; "
-            f"{get} data.root in the study, `data_root` or ABLATE_DATA to where it is"
-        )
+        raise _missing(name, source, reading, root)
     digest = content_digest(files, location)
     path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}{options.stem}"
     decoded = reading.decoded(root) if reading.decoded else files
@@ -233,6 +224,44 @@ def _load(
         return images
 
     return without_damaged(kept(path, kind, decode, announce), decoded, skip_damaged), digest
+
+
+def _missing(name: str, source: Source, reading: Reading[Any], root: Path) -> DataError:
+    """The error for images that are not in place."""
+    if reading is source.whole and source.training.files(root):
+        return DataError(
+            f"{name}: {reading.looked_for} not found in {root.absolute()}: the training images are there, "
+            "the test images are not"
+        )
+    get = "fetch it with `download`, or set" if source.download else "set"
+    return DataError(
+        f"{name}: {reading.looked_for} not found in {root.absolute()}; "
+        f"{get} data.root in the study, `data_root` or ABLATE_DATA to where it is"
+    )
+
+
+def check_in_place(name: str, parts: Sequence[str], location: Location, options: ReadOptions, streamed: bool) -> None:
+    """Check, where training images are in place, that other parts are too. No image is opened.
+
+    Args:
+        name: In DATA_SETS; not of own code.
+        parts: "test", or the names of other parts.
+        location: Where images are read.
+        options: What the study says of how they are read; no split.
+        streamed: Whether the study streams the images.
+
+    Raises:
+        DataError: Images of a part are missing, as load_images() and list_files() say it.
+    """
+    source, root = source_of(name, options), location.root
+    if not source.training.files(root):
+        return
+    for part in parts:
+        reading: Reading[Any] | None = source.whole if part == "test" else source.other and source.other(part)
+        if streamed:
+            list_training_files(name, source, root, options, part)
+        elif reading and not reading.files(root):
+            raise _missing(name, source, reading, root)
 
 
 def known_digest(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ablate.data.data_sets import source_of
-from ablate.data.folders import FileCounts, count_files
+from ablate.data.folders import FileCounts, check_classes, count_files
 from ablate.data.location import Location
 from ablate.errors import AblateError, DataError
 from ablate.study.data import Data
@@ -26,10 +26,32 @@ def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, Fil
         try:
             if found := count_images(data, location):
                 counts[title] = found
-                _check_held_out(data, found)
+            _check_parts(data, found, location)
+            _check_held_out(data, found)
         except DataError as error:
             refused.append(f"{title}: images are refused: {error}")
     return counts, refused
+
+
+def _check_parts(data: Data, counts: FileCounts, location: Location) -> None:
+    """Refuse, as a run does, parts that are missing beside the training images, and parts with other classes.
+
+    Raises:
+        DataError: It is so.
+    """
+    location, held_out = location.of(data.root), data.held_out
+    wanted = ["test"] if not data.split and (held_out is None or held_out.test) else []
+    wanted += [held_out.folder] if held_out and held_out.folder else []
+    classes = {part: [name for name, one in found.items() if one.get("read")] for part, found in counts.items()}
+    complete = all(classes.values()) and len(classes) == 1 + len(wanted)
+    if wanted and not complete and not data.own and data.data_set.images[0] is None:
+        from ablate.data.cache import check_in_place  # imports numpy
+
+        check_in_place(data.name, wanted, location, data.read_options, data.streamed)
+    if complete and not data.split:
+        train, *others = classes
+        for part in others:
+            check_classes(location.root, {train: classes[train], part: classes[part]})
 
 
 def _check_held_out(data: Data, counts: FileCounts) -> None:

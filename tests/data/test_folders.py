@@ -191,6 +191,26 @@ def test_the_plan_counts_and_the_order_of_folders_is_kept(here: Location) -> Non
     assert plan_images([data()], here._replace(root=here.root / "nowhere")) == ({}, [])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("lacks", ["folder", "images", "class"])
+def test_a_plan_refuses_test_images_as_a_run_does(here: Location, lacks: str, stream: bool) -> None:
+    shutil.rmtree(here.root / "test" / "dog" if lacks == "class" else here.root / "test")
+    if lacks == "images":
+        (here.root / "test" / "cat").mkdir(parents=True)
+        (here.root / "test" / "dog").mkdir()
+    with pytest.raises(DataError) as refused:
+        load(here, stream=stream)
+    assert plan_images([data(stream=stream)], here)[1] == [f"Tiny: images are refused: {refused.value}"]
+    assert plan_images([data(stream=stream, held_out=HeldOut(folds=2, fold=0))], here)[1] == []
+
+
+def test_a_plan_refuses_missing_validation_images_as_a_run_does(here: Location) -> None:
+    held_out = HeldOut(folder="val")
+    with pytest.raises(DataError, match="val/<class>/\\* not found") as refused:
+        load(here, held_out=held_out)
+    assert plan_images([data(held_out=held_out)], here)[1] == [f"Tiny: images are refused: {refused.value}"]
+
+
 # Pixels of more than 8 bits.
 
 
