@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import random
 import re
 import sys
@@ -163,6 +164,30 @@ def own_code_error(value: Mapping[str, Any]) -> str:
     if not isinstance(value.get("args", {}), dict):
         return f".args: found {describe(value['args'])}; allowed: a mapping"
     return ""
+
+
+def own_number(found: Any, reference: str, low: float = -sys.float_info.max, where: str = "") -> float:
+    """What own code returned, as a finite number.
+
+    Args:
+        found: What it returned: a number, or what Python's float() takes, such as a tensor of one value.
+        reference: The callable, for the message.
+        low: The lowest allowed number.
+        where: When it was called, for the message, such as " in step 3".
+
+    Raises:
+        NotationError: It is something else, not finite, too large for a float, or below `low`.
+    """
+    try:
+        number = float(found)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError, RuntimeError):
+        raise NotationError(f"{reference} returned {type(found).__name__}; allowed: a number") from None
+    if not low <= number < math.inf:
+        wanted = "a finite number" if low < 0 else f"a finite number from {low:g}"
+        raise NotationError(f"{reference} returned {number:g}{where}; allowed: {wanted}")
+    return number
 
 
 def seed_draws(seed: int) -> None:

@@ -276,7 +276,13 @@ def _cleaned(path: Path) -> str:
 
 
 def _defining_file(found: Any, module: ModuleType) -> Path:
-    """The file that defines a callable of an installed module."""
+    """The file that defines a callable of an installed module.
+
+    Raises:
+        NotationError: The callable is written in C.
+    """
+    if inspect.isbuiltin(found) or (inspect.isclass(found) and found.__module__ == "builtins"):
+        raise NotationError(f"{module.__name__}:{found.__name__} is not written in Python; allowed: a callable that is")
     defined = inspect.isroutine(found) or inspect.isclass(found)
     return Path((inspect.getsourcefile(found) if defined else module.__file__) or "")
 
@@ -308,7 +314,8 @@ def own_errors(reference: str) -> Iterator[None]:
     except NotationError:
         raise
     except SyntaxError as error:
-        raise NotationError(f"{reference}: {error.filename}:{error.lineno}: SyntaxError: {error.msg}") from None
+        place = f"{error.filename}:{error.lineno}: " if error.filename else ""
+        raise NotationError(f"{reference}: {place}SyntaxError: {error.msg}") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -157,19 +157,21 @@ def find_loss(named: str | OwnCode) -> Loss:
         bound = own.bind()
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
-            return checked_loss(bound(logits=logits.clone(), labels=labels.clone()), own.python)  # it may write to them
+            found = bound(logits=logits.clone(), labels=labels.clone())  # it may write to them
+            return checked_loss(found, own.python, logits)
 
         return LossFunctions(loss, loss)
 
     return Loss(name=own.python, words=str(own), build=build, weighted=False, capturable=False)
 
 
-def checked_loss(value: object, reference: str) -> Tensor:
+def checked_loss(value: object, reference: str, logits: Tensor) -> Tensor:
     """What a user's loss returned, if it is a scalar tensor.
 
     Args:
         value: What it returned.
         reference: The code, for the message.
+        logits: What it received; if these have gradients, the loss must have one.
 
     Raises:
         NotationError: It is something else.
@@ -179,4 +181,6 @@ def checked_loss(value: object, reference: str) -> Tensor:
     if not isinstance(value, Tensor) or value.ndim:
         found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise NotationError(f"{reference} returned {found}; allowed: a scalar tensor, the mean loss of the batch")
+    if logits.requires_grad and not value.requires_grad:
+        raise NotationError(f"{reference} returned a tensor without a gradient; allowed: one computed from the logits")
     return value

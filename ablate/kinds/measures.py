@@ -10,15 +10,13 @@ taken on its images, and `measures` of a study names more. A measure of the user
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from ablate.errors import NotationError
 from ablate.files import content_id
-from ablate.own_code import OwnCode
+from ablate.own_code import OwnCode, own_number
 from ablate.registry import Registry
 
 if TYPE_CHECKING:
@@ -304,10 +302,4 @@ def take_measure(measure: str | OwnMeasure, values: npt.NDArray[np.float32], lab
 def _own_value(code: OwnCode, logits: Tensor, labels: Tensor) -> float:
     """The number that a measure of the user's own returns."""
     found = code.call(logits=logits.clone(), labels=labels.clone())  # it may write to what it gets
-    try:
-        number = float(found)
-    except (TypeError, ValueError, RuntimeError):
-        raise NotationError(f"{code.python} returned {type(found).__name__}; allowed: a number") from None
-    if not math.isfinite(number):
-        raise NotationError(f"{code.python} returned {number}; allowed: a finite number")
-    return number
+    return own_number(found, code.python)

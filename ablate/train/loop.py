@@ -345,6 +345,8 @@ class Training(Pass):
         if not len(images):  # a smaller last batch may have fewer images than there are parts
             return
         logits, loss = self.outputs_and_loss(images, labels, self.losses.train)
+        if not loss.requires_grad:
+            raise NotationError("the loss has no gradient; the network may compute under no_grad(), or detach()")
         part = loss if len(images) == whole else loss * (len(images) / whole)
         (self.scaler.scale(part) if self.scaler else part).backward()  # type: ignore[no-untyped-call]
         self.add(loss, logits, labels.argmax(1) if labels.ndim == 2 else labels)
@@ -489,7 +491,7 @@ def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = No
 
         def own(logits: Tensor, labels: Tensor) -> Tensor:
             value = hooks.call("loss", logits.clone(), labels.clone())  # it may write to what it gets
-            return checked_loss(value, hooks.own.python)
+            return checked_loss(value, hooks.own.python, logits)
 
         return LossFunctions(own, own)
     kind = recipe.kinds[2]

@@ -5,7 +5,6 @@ Source: Zagoruyko and Komodakis, Wide Residual Networks, section 3, and the auth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from ablate.errors import NotationError, RunError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.optimizers import checked_optimizer
-from ablate.own_code import OwnCode
+from ablate.own_code import OwnCode, own_number
 from ablate.study.recipe import Recipe
 
 SCALE = "scale"  # key of a parameter group: its rate, as a multiple of the recipe's
@@ -65,14 +64,7 @@ class Rates:
         if self.own is None:
             factor, momentum = self.schedule.at(self.settings, step, self.steps_per_epoch, self.recipe.epochs)
             return self.recipe.rate * factor, momentum
-        found = self.own(step)
-        try:
-            rate = float(found)
-        except (TypeError, ValueError, RuntimeError):
-            raise NotationError(f"{self.reference} returned {type(found).__name__}; allowed: a number, the rate") from None
-        if not 0 <= rate < math.inf:
-            raise NotationError(f"{self.reference} returned {rate:g} in step {step}; allowed: a finite number from 0")
-        return rate, None
+        return own_number(self.own(step), self.reference, 0, f" in step {step}"), None
 
     def set(self, optimizer: torch.optim.Optimizer, step: int) -> float:
         """Set the rate and the momentum of a step, and return the largest rate of a parameter group.
@@ -124,9 +116,11 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
 
     Raises:
         RunError: The optimizer needs a package that is not installed.
-        NotationError: An optimizer of the user's own raises an error.
+        NotationError: No parameter is trained, or an optimizer of the user's own raises an error.
     """
     parameters = list(network.parameters())
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise NotationError("the network has no parameter that is trained")
     device = parameters[0].device
     entry = recipe.kinds[0]
     fused = (device.type == "cuda" if fused is None else fused) and entry.capturable

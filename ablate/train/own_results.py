@@ -13,6 +13,7 @@ from ablate.data.augmentation_lists import own_steps
 from ablate.errors import AblateError
 from ablate.own_code import OwnCode
 from ablate.study.data import Data
+from ablate.study.plan import label
 from ablate.study.study import Variant
 from ablate.train.estimates import images_of
 
@@ -21,16 +22,18 @@ MOST_PARAMETERS = 5_000_000  # of a network that an optimizer is made for
 
 
 def own_result_errors(variants: Iterable[Variant]) -> list[str]:
-    """What augmentation steps, losses, schedules and optimizers of the user's own return that a training refuses.
+    """What networks, augmentation steps, losses, schedules and optimizers of the user's own are that a training refuses.
 
-    Each is called once: steps with a few random images, losses with random logits, schedules for the first and the last
-    step, optimizers with the smallest network that is trained with them, unless that is large. Nothing is trained.
+    A network needs a parameter that is trained. Others are called once: steps with a few random images, losses with random
+    logits, schedules for the first and the last step, optimizers with the smallest network that is trained with them,
+    unless that is large. Nothing is trained.
 
     Args:
         variants: Of a study.
     """
     checks: dict[Any, Callable[[], object]] = {}
-    for variant in sorted(variants, key=lambda one: one.counts.parameters):
+    ordered = sorted(variants, key=lambda one: one.counts.parameters)
+    for variant in ordered:
         recipe, data = variant.recipe, variant.data
         for step in own_steps(data.augment):
             checks.setdefault(("data.augment", step, data.input_shape), partial(_run_step, step, data))
@@ -39,7 +42,8 @@ def own_result_errors(variants: Iterable[Variant]) -> list[str]:
             key = (f"recipe.{field}" if field != "python" else "recipe", what, data.classes)
             if key not in checks and (field != "optimizer" or variant.counts.parameters <= MOST_PARAMETERS):
                 checks[key] = partial(CHECKS[field], variant)
-    found = []
+    untrained = [label(one) for one in ordered if not one.counts.parameters]
+    found = [f"{name}: a training would end: it has no parameter that is trained" for name in untrained]
     for (field, *_), check in checks.items():
         try:
             check()

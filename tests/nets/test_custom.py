@@ -208,6 +208,9 @@ def line_of(text: str) -> int:
         ("absent_module:f", "absent_module:f: ModuleNotFoundError: No module named 'absent_module'"),
         ("readers:wrong_classes", "readers:wrong_classes makes 3x1x1 of 1x8x8; allowed: 10x1x1"),
         ("readers:Block", "TypeError: "),
+        ("os:system", "os:system is not written in Python; allowed: a callable that is"),
+        ("builtins:print", "builtins:print is not written in Python; allowed"),
+        ("builtins:dict", "builtins:dict is not written in Python; allowed"),
     ],
 )
 def test_errors_name_the_reader_s_line(study: Path, reference: str, said: str) -> None:
@@ -220,7 +223,9 @@ def test_errors_name_the_reader_s_line(study: Path, reference: str, said: str) -
 
 def test_a_syntax_error_and_a_block_of_another_width(study: Path) -> None:
     (study.parent / "readers_broken.py").write_text("def f(:\n")
+    (study.parent / "readers_binary.py").write_text("x = 1\0\n")
     for variant, said in (
+        ("net: {python: readers_binary:f}", "readers_binary:f: SyntaxError: source code string cannot contain null bytes"),
         ("net: {python: readers_broken:f}", f"{study.parent / 'readers_broken.py'}:1: SyntaxError"),
         ("grid: {block: readers:narrow, depth: 10, k: 1}", "readers:narrow makes 8x8x8 of 16x8x8; allowed: 16x8x8"),
     ):
@@ -398,6 +403,23 @@ def test_errors_while_training_name_the_line_too(study: Path) -> None:
     summary = experiment.run(RunOptions(slots=1, quiet=True))
     ((_, cause, _),) = summary.failed
     assert cause == f"readers:Late: {study.parent / 'readers.py'}:12: ValueError: boom more"
+
+
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [("layer(x).detach()", "the loss has no gradient"), ("layer(x)", "the network has no parameter that is trained")],
+)
+def test_a_network_that_cannot_learn_fails_in_words(study: Path, forward: str, said: str) -> None:
+    (study.parent / "readers.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layer = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+        f"        self.layer.requires_grad_({'detach' in forward})\n\n"
+        f"    def forward(self, x):\n        return self.{forward}\n"
+    )
+    experiment = load_study(write(study, "net: {python: readers:Net}"), runs=study.parent / "runs")
+    summary = experiment.run(RunOptions(inline=True, quiet=True))
+    ((_, cause, _),) = summary.failed
+    assert said in cause
 
 
 @pytest.mark.parametrize(

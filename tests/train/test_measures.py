@@ -56,6 +56,10 @@ def writes(logits, labels):
 
 def needs(logits, labels, other):
     return 0.0
+
+
+def huge(logits, labels):
+    return 10**400
 """
 STUDY = """\
 name: invented
@@ -256,6 +260,7 @@ def test_what_cannot_be_is_said_at_its_place(tmp_path: Path, measures: str, mess
     ("name", "message"),
     [
         ("words", "own_measures:words returned str; allowed: a number"),
+        ("huge", "own_measures:huge returned inf; allowed: a finite number"),
         ("wrong", r"own_measures:wrong: .*own_measures.py:15: AttributeError: "),
     ],
 )

@@ -16,14 +16,14 @@ import torch
 CALLED = []
 
 
-def loss(logits, labels, ok=True):
+def loss(logits, labels, ok=True, detached=False):
     CALLED.append(labels.ndim)
     each = logits.logsumexp(1) if ok else logits
-    return each.mean() if ok else each
+    return (each.detach() if detached else each).mean() if ok else each
 
 
-def rate(step, steps, late=False):
-    return -1.0 if late and step == steps - 1 else 0.1
+def rate(step, steps, late=False, huge=False):
+    return -1.0 if late and step == steps - 1 else 10**400 if huge else 0.1
 
 
 def optimizer(network, lr, ok=True):
@@ -32,6 +32,11 @@ def optimizer(network, lr, ok=True):
 
 def step(images, ok=True):
     return images.flip(3) if ok else images.float()
+
+
+def build(classes, input_shape):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))
+    return network.requires_grad_(False)
 
 
 class Own:
@@ -78,6 +83,9 @@ def test_what_fits_is_called_and_nothing_is_said(tmp_path: Path) -> None:
             "recipe.loss={python: results:loss, args: {ok: false}}",
             "recipe.loss: a training would end: results:loss returned a tensor of shape (4, 10); allowed: a scalar tensor",
         ),
+        ("recipe.loss={python: results:loss, args: {detached: true}}", "returned a tensor without a gradient; allowed"),
+        ("recipe.schedule={python: results:rate, args: {huge: true}}", "results:rate returned inf in step 0; allowed"),
+        ("variants=[{net: {python: results:build}}]", "results:build: a training would end: it has no parameter"),
         (
             "recipe.schedule={python: results:rate, args: {late: true}}",
             "results:rate returned -1 in step 3; allowed: a finite",
