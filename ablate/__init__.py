@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablate.api import Experiment, load_search, load_study
+    from ablate.api import load_search, load_study
     from ablate.errors import AblateError
-    from ablate.launch import RunOptions
+    from ablate.launch.options import RunOptions
     from ablate.metrics import log
+    from ablate.network_experiment import Experiment
     from ablate.search.experiment import SearchExperiment
 
 __version__ = "0.1.0"
 __all__ = ["AblateError", "Experiment", "RunOptions", "SearchExperiment", "__version__", "load_search", "load_study", "log"]
 
 _LAZY = {
-    "load_study": "ablate.api", "load_search": "ablate.api", "Experiment": "ablate.api",
+    "load_study": "ablate.api", "load_search": "ablate.api", "Experiment": "ablate.network_experiment",
     "SearchExperiment": "ablate.search.experiment", "AblateError": "ablate.errors",
-    "RunOptions": "ablate.launch",
+    "RunOptions": "ablate.launch.options",
     "log": "ablate.metrics",
 }  # fmt: skip
 

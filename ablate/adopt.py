@@ -14,12 +14,14 @@ from typing import Any, Generic, Literal
 import orjson
 
 from ablate.errors import RunError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE, RunSummary
 from ablate.own_modules import code_digest, normalized_digest
 from ablate.records.adopted import write_adopted, write_different
+from ablate.records.attempts import read_failure
 from ablate.records.code import digests_in
 from ablate.records.earlier import Earlier, find_earlier
-from ablate.records.records import own_record, read_failure, read_record, trial_directory
+from ablate.records.records import own_record, read_record, trial_directory
 from ablate.study.decision import Decision
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial

@@ -20,9 +20,9 @@ from typing import Any
 import orjson
 
 from ablate import __version__
-from ablate.api import Experiment
 from ablate.errors import RunError, StudyError
 from ablate.files import open_regular, read_file, write_atomically
+from ablate.network_experiment import Experiment
 from ablate.own_code import REFERENCE
 from ablate.own_modules import look_in, source_files
 from ablate.program_experiment import ProgramExperiment

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import orjson
 
-from ablate.api import Experiment
 from ablate.errors import RecordError, RunError, allowed
 from ablate.files import ID, LEFTOVER, content_id, hold_lock, is_real_directory, read_file, real_directory, remove
+from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.adopted import adopted_from
 from ablate.records.choices import choices_of, read_choice

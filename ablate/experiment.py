@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.errors import AblateError
-from ablate.launch import RunOptions, RunSummary, following, run_rounds
+from ablate.launch.connections import following
+from ablate.launch.options import RunOptions
+from ablate.launch.rounds import run_rounds
+from ablate.launch.summary import RunSummary
+from ablate.records.attempts import read_failure
 from ablate.records.choices import read_choice
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
+from ablate.records.records import FINAL, trial_directory, trial_state
 from ablate.report.between import compare_studies
 from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, export_study
 from ablate.report.rounds import comparison_states, too_few_seeds

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
-from ablate.estimate import plan_program, program_command, program_cost
+from ablate.estimate.program import plan_program, program_command, program_cost
 from ablate.experiment import StudyExperiment
-from ablate.launch import RunOptions, RunSummary, run_programs
+from ablate.launch.options import RunOptions
+from ablate.launch.run import run_programs
+from ablate.launch.summary import RunSummary
 from ablate.records.records import FINAL, trial_state
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.decision import Decision
@@ -21,7 +23,7 @@ from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.estimate import CostOptions
+    from ablate.estimate.hardware import CostOptions
     from ablate.report.export import NetworkFormat
     from ablate.report.program_analysis import ProgramAnalysis
     from ablate.report.program_report import ProgramReport

@@ -10,8 +10,9 @@ from typing import Any
 
 from ablate.errors import RecordError
 from ablate.files import is_locked
+from ablate.records.attempts import RUNNING, read_running
 from ablate.records.epochs import Row, read_epochs
-from ablate.records.records import FINAL, RUNNING, read_running, trial_directory, trial_state
+from ablate.records.records import FINAL, trial_directory, trial_state
 from ablate.study.costs import training_cost
 from ablate.study.decision import Decision
 from ablate.study.plan import fold_of

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.errors import RecordError, RunError
-from ablate.launch import INCOMPLETE, RunSummary
+from ablate.launch.summary import INCOMPLETE, RunSummary
+from ablate.records.attempts import read_failure
 from ablate.records.epochs import EPOCH_FIELDS, Row
 from ablate.records.logits import read_evaluations
-from ablate.records.records import Record, read_failure, read_record, trial_directory
+from ablate.records.records import Record, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramTrial

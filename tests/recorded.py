@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import Row, append_epoch, write_epochs
-from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 

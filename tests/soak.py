@@ -30,7 +30,7 @@ import torch
 
 from ablate.api import load_experiment, load_search
 from ablate.errors import AblateError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.records.epochs import parse_epochs, read_epoch_lines
 from ablate.records.records import read_record
 from ablate.train.checkpoint import load_checkpoint

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ablate import adopt, api
+from ablate import adopt, network_experiment
 from ablate.adopt import Adoption
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.outcome_text import adoption_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
-from ablate.launch import RunOptions
-from ablate.records.records import own_record, read_record, write_result
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import write_result
+from ablate.records.records import own_record, read_record
 
 CODE = '''\
 """A module."""
@@ -68,7 +70,7 @@ def adopted(folder: Path) -> tuple[Experiment, Adoption]:
 
 
 def test_comments_docstrings_and_formatting_need_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(api, "run_trials")
+    monkeypatch.delattr(network_experiment, "run_trials")
     before = '    """A network."""\n    inner = [nn'
     edit(folder, before, '    """Another text."""\n    # and a comment\n    inner = [\n        nn')
     experiment = loaded(folder)
@@ -120,7 +122,7 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     def no_device(*_: object) -> None:
         raise RunError("no such device")
 
-    monkeypatch.setattr(api, "run_trials", no_device)
+    monkeypatch.setattr(network_experiment, "run_trials", no_device)
     edit(folder, "nn.ReLU()", "nn.ReLU(True)")
     experiment, found = adopted(folder)
     assert [one.how for one in found.variants] == ["not trained", "not trained"] and found.exit_code == 3

@@ -10,9 +10,10 @@ import pytest
 from recorded import DIGITS, record, record_program
 
 from ablate import archive
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.archive import archive_members, local_paths, write_archive
 from ablate.errors import RunError, StudyError
+from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.report.program_report import ProgramReport
 from ablate.report.study_report import StudyReport

@@ -10,11 +10,12 @@ import pytest
 from recorded import DIGITS, record, recorded
 
 from ablate import clean
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.clean import carry_out, plan_clean, remove_trial
 from ablate.commands.clean_text import clean_text
 from ablate.errors import RunError
 from ablate.files import hold_lock
+from ablate.network_experiment import Experiment
 from ablate.records.records import own_record, trial_state
 
 TWO = f"{DIGITS}seeds: 2\nvariants:\n  - net: [WRN-10-1, WRN-16-1]\n"

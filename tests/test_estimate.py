@@ -13,14 +13,17 @@ from typing import Any
 import joblib
 import pytest
 
-from ablate import estimate as module
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.plan_text import cost_lines, plan_text
 from ablate.errors import RunError
-from ablate.estimate import CostOptions, estimate_cost
+from ablate.estimate import hardware
+from ablate.estimate.cost import estimate_cost
+from ablate.estimate.hardware import CostOptions
+from ablate.network_experiment import Experiment
 from ablate.processes.devices import cpu_model as real_cpu_model
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import append_epoch, write_epochs
-from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.records.timings import Milliseconds, Probe, probe_path, read_probes, write_probe
 from ablate.report.provenance import estimated_against_actual, foreseen_lines
 from ablate.report.summary import summarize
@@ -45,7 +48,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cores of a processor, and no GPU."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
     monkeypatch.setattr(slots, "DEVICE_FILES", ())
-    monkeypatch.setattr(module, "cpu_model", lambda: "A processor")
+    monkeypatch.setattr(hardware, "cpu_model", lambda: "A processor")
 
 
 @pytest.fixture
@@ -308,10 +311,10 @@ def test_the_gpu_here_is_known_by_the_driver_or_is_the_last_probed(
     small = experiment.variants[0]
     probed(experiment, small, 10.0, device=GPU, kind="cuda", side_by_side=1)
     probed(experiment, small, 20.0, device="NVIDIA Y", kind="cuda", side_by_side=1, date="2026-01-05T00:00:00+00:00")
-    monkeypatch.setattr(module, "gpu_models", list)
+    monkeypatch.setattr(hardware, "gpu_models", list)
     here = estimates(experiment)[1]["here"]
     assert (here["device"], here["slots"], here["side_by_side"]) == ("NVIDIA Y", 2, 1)
-    monkeypatch.setattr(module, "gpu_models", lambda: [GPU])
+    monkeypatch.setattr(hardware, "gpu_models", lambda: [GPU])
     assert estimates(experiment, CostOptions(slots_per_gpu=3))[1]["here"]["slots"] == 6
     assert estimates(experiment, CostOptions(slots=1))[1]["here"]["slots"] == 1
     assert estimates(experiment)[1]["device"] == GPU

@@ -23,7 +23,7 @@ LEVELS = [
     {"verify", "experiment_trial"},
     {"adopt"},
     {"experiment"},
-    {"program_experiment"},
+    {"network_experiment", "program_experiment"},
     {"api"},
     {"archive", "clean", "kept_experiment"},
     {"commands"},

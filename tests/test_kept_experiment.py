@@ -13,15 +13,16 @@ import pytest
 from recorded import DIGITS, recorded
 from search.landscape import invent, search
 
-from ablate.api import Experiment, load_search, load_study
+from ablate.api import load_search, load_study
 from ablate.archive import archive_members
 from ablate.commands.outcome_text import merge_text
 from ablate.data.copies import Copy
 from ablate.errors import RecordError, StudyError
 from ablate.kept_experiment import with_kept_records
+from ablate.network_experiment import Experiment
 from ablate.records.images import remember_copies
 from ablate.records.merge import merge_runs
-from ablate.records.records import sealed_bytes
+from ablate.records.sealed import sealed_bytes
 from ablate.records.searches import read_search, search_bytes, search_path, searches_of
 from ablate.report.search_report import SearchReport
 from ablate.report.study_report import StudyReport

@@ -13,11 +13,14 @@ from original_formats import write_imagenet, write_svhn
 from PIL import Image
 from rich.console import Console
 
-from ablate import launch, memory
+from ablate import memory
 from ablate.api import load_study
 from ablate.data.location import Location
 from ablate.errors import DataError, RecordError, RunError
-from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.launch.options import RunOptions
+from ablate.launch.run import run_trials
+from ablate.launch.summary import RunSummary
+from ablate.launch.tasks import make_task
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
 from ablate.records.timings import Milliseconds, Probe, write_probe
@@ -170,5 +173,5 @@ def test_what_a_probe_measured_is_what_a_training_is_packed_by(tmp_path: Path) -
     found = memory.probed_memory(trials, tmp_path, backend)
     assert found == {trials[0].id: 100, trials[1].id: 300}
     place = Location(tmp_path, tmp_path)
-    task = launch.make_task(trials[0], "", tmp_path, place, "cuda", RunOptions(), (), memory=found[trials[0].id])
+    task = make_task(trials[0], "", tmp_path, place, "cuda", RunOptions(), (), memory=found[trials[0].id])
     assert task.payload.memory == 100

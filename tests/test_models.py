@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import AblateError, DataError, RecordError, RunError
-from ablate.launch import RunOptions
-from ablate.records.records import read_record, trial_directory, write_result
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import write_result
+from ablate.records.records import read_record, trial_directory
 from ablate.train.network_files import FORMATS
 from ablate.train.restored import TestData
 

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.plan_text import plan_text
-from ablate.estimate import CostOptions
+from ablate.estimate.hardware import CostOptions
+from ablate.network_experiment import Experiment
 from ablate.records.timings import read_probes
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Outcome, Stop, Task

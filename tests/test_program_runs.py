@@ -18,7 +18,8 @@ from ablate.commands.outcome_text import run_text, verification_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE, RunSummary
 from ablate.processes.signals import PREEMPTED
 from ablate.program_experiment import ProgramExperiment
 

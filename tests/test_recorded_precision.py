@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, recorded, written
 
-from ablate.api import Experiment, load_experiment, load_study
+from ablate.api import load_experiment, load_study
 from ablate.archive import archive_members, write_archive
 from ablate.errors import RunError, StudyError
 from ablate.kept_experiment import with_kept_records
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
 from ablate.records.kept import FOLDER
 from ablate.records.merge import merge_runs
 from ablate.records.precision import NAME, ChosenPrecision, remembered_precision

@@ -15,11 +15,13 @@ import pytest
 from recorded import record
 from rich.console import Console
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE, RunSummary
+from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.report.numbers import format_of
 from ablate.report.outcome import Outcome

@@ -10,12 +10,12 @@ import pytest
 from recorded import DIGITS, recorded
 from rich.console import Console
 
-from ablate.api import Experiment
 from ablate.commands import watch
 from ablate.commands.status_text import is_over, status_text
 from ablate.files import hold_lock, is_locked
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import RUNNING, hold_attempt, note_running
 from ablate.records.epochs import append_epoch
-from ablate.records.records import RUNNING, hold_attempt, note_running
 
 TWO = f"{DIGITS}seeds: 2\nvariants:\n  - net: [WRN-10-1, WRN-16-1]\n"
 ROW = {"lr": 0.1, "train_loss": 1.0, "train_error": 50.0, "test_loss": 1.0, "train_seconds": 2.0, "test_seconds": 1.0}

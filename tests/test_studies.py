@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from ablate.api import Experiment, load_search, load_study
+from ablate.api import load_search, load_study
 from ablate.errors import StudyError
+from ablate.network_experiment import Experiment
 from ablate.report.analysis import StudyAnalysis
 from ablate.study.program import ProgramStudy
 from ablate.study.study import Published, PublishedRow

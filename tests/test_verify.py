@@ -12,13 +12,16 @@ import pytest
 from conftest import TINY
 from rich.console import Console
 
-from ablate import api
-from ablate.api import Experiment, load_study
+from ablate import network_experiment
+from ablate.api import load_study
 from ablate.commands.outcome_text import verdict_text, verification_text
 from ablate.errors import RunError
-from ablate.launch import RunOptions, RunSummary
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import RunSummary
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import write_result
 from ablate.records.epochs import read_epochs, write_epochs
-from ablate.records.records import Record, read_record, write_result
+from ablate.records.records import Record, read_record
 from ablate.verify import Verification, choose_trials, compare
 
 INLINE = RunOptions(inline=True, quiet=True)
@@ -110,12 +113,12 @@ def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, m
             (runs / trial.id / "failure.json").write_bytes(b'{"cause": "MemoryError: too wide"}')
         return RunSummary(exit_code=3)
 
-    monkeypatch.setattr(api, "run_trials", fail)
+    monkeypatch.setattr(network_experiment, "run_trials", fail)
     verification = again(experiment, 1)
     assert verification.exit_code == 3
     assert verdict_text(verification.trials[0]).endswith("could not be trained again: MemoryError: too wide")
 
-    monkeypatch.setattr(api, "run_trials", lambda *_: RunSummary(exit_code=130))
+    monkeypatch.setattr(network_experiment, "run_trials", lambda *_: RunSummary(exit_code=130))
     stopped = again(experiment)
     assert stopped.exit_code == 130 and stopped.trials == []
 

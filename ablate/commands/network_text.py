@@ -14,7 +14,7 @@ def network_text(network: dict[str, Any]) -> str:
     """A network by section, with its totals, its depths and the memory of its training.
 
     Args:
-        network: As returned by ablate.api.describe().
+        network: In the plain values that `ablate show --json` prints.
     """
     header = ["Section", "Output", "Layers", "Parameters", "Mult-adds", "Activations"]
     rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -27,7 +27,10 @@ from ablate.commands.options import (
     say,
 )
 from ablate.data.data_sets import DATA_SETS
-from ablate.files import expand
+
+if TYPE_CHECKING:
+    from ablate.nets.architecture import Architecture
+    from ablate.nets.architecture import DepthRule as DepthRuleName
 
 
 def show(
@@ -45,7 +48,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a network: layers, counts, memory."""
-    from ablate.api import describe
     from ablate.commands.network_text import families_text, network_text, weights_text
     from ablate.nets.describe import describe_families
 
@@ -54,7 +56,7 @@ def show(
         print_json(listed) if as_json else print_text(families_text(listed))
         return
     architecture = read_network(net, depth_rule, family, imagenet, argument, args)
-    network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
+    network = _describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
     if weights:
         from ablate.nets.weights import check_weights
 
@@ -124,12 +126,12 @@ def evaluate(
 ) -> None:
     """Measure the test error of a network with given weights."""
     from ablate.commands.network_text import evaluation_text
-    from ablate.data.location import Location, default_cache, default_root
+    from ablate.data.location import find_location
     from ablate.schedule.slots import find_slots
     from ablate.train.evaluate import evaluate as measure
 
     architecture = read_network(net, depth_rule, family, DATA_SETS[data].imagenet_names, argument, args)
-    location = Location(expand(data_root) if data_root else default_root(), default_cache())
+    location = find_location(data_root)
     found = find_slots(device, 1, say=say)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
     print_json(scores) if as_json else print(evaluation_text(scores))
@@ -143,3 +145,29 @@ def schema(
     from ablate.study.reference import reference
 
     print(reference(), end="") if markdown else print_json(json_schema())
+
+
+def _describe(
+    name: str,
+    architecture: Architecture,
+    rule: DepthRuleName,
+    classes: int | None,
+    image_size: int | None,
+    channels: int,
+    batch_size: int,
+) -> dict[str, Any]:
+    """A network in the plain values that are printed; `name` is as the user wrote it, for its other meanings."""
+    from ablate.nets.describe import describe_network
+    from ablate.nets.families import count_network, task_of
+    from ablate.nets.notation import other_meanings
+    from ablate.study.costs import memory_choices
+    from ablate.study.recipe import Recipe
+
+    classes, shape = task_of(architecture, classes, image_size, channels)
+    recipe = Recipe.named("wrn_cifar", batch_size=batch_size)
+    return {
+        **describe_network(architecture, rule, classes, shape),
+        "also": other_meanings(name, architecture.family),
+        "batch_size": batch_size,
+        "training_memory": memory_choices(count_network(architecture, classes, shape), recipe),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablate.adopt import Adoption
-from ablate.launch import RunSummary
+from ablate.launch.summary import RunSummary
 from ablate.records.earlier import earlier_lines
 from ablate.records.imported import Draft, diverged
 from ablate.records.kept import Kept

@@ -82,7 +82,7 @@ def verify(
 
     from ablate.api import load_study
     from ablate.commands.outcome_text import verification_text
-    from ablate.launch import RunOptions
+    from ablate.launch.options import RunOptions
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
     options = RunOptions(device, slots, slots_per_gpu, quiet=quiet)
@@ -113,7 +113,7 @@ def adopt(
 
     from ablate.api import load_study
     from ablate.commands.outcome_text import adoption_text
-    from ablate.launch import RunOptions
+    from ablate.launch.options import RunOptions
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
     found = experiment.adopt(RunOptions(device, slots, slots_per_gpu, quiet=quiet), Console(stderr=True))
@@ -182,7 +182,7 @@ def merge(
     """
     from ablate.commands.outcome_text import merge_text
     from ablate.errors import RecordError
-    from ablate.launch import INCOMPLETE
+    from ablate.launch.summary import INCOMPLETE
     from ablate.records.merge import merge_runs
 
     plan = merge_runs(directories, into)

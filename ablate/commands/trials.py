@@ -86,7 +86,8 @@ def run(
 
     from ablate.api import load_study
     from ablate.commands.outcome_text import found_text, run_text
-    from ablate.launch import INCOMPLETE, RunOptions
+    from ablate.launch.options import RunOptions
+    from ablate.launch.summary import INCOMPLETE
 
     experiment = load_study(
         study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download,
@@ -132,7 +133,7 @@ def search(
 
     from ablate.api import load_search
     from ablate.commands.outcome_text import search_text
-    from ablate.launch import RunOptions
+    from ablate.launch.options import RunOptions
 
     found = load_search(
         study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download,
@@ -215,7 +216,7 @@ def plan(
     """Show what would run, and what it costs."""
     from ablate.api import load_experiment
     from ablate.commands.plan_text import plan_text
-    from ablate.estimate import CostOptions
+    from ablate.estimate.hardware import CostOptions
 
     experiment = load_experiment(
         study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or (), device=device

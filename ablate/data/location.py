@@ -33,6 +33,16 @@ class Location(NamedTuple):
         return self._replace(root=expand(root)) if root and not self.fixed else self
 
 
+def find_location(root: str | Path | None, download: bool = False) -> Location:
+    """The location that a reader names, or the default one.
+
+    Args:
+        root: Directory of the data sets' files, in place of the root that a study gives; None: the default one.
+        download: Whether missing files may be downloaded.
+    """
+    return Location(expand(root) if root else default_root(), default_cache(), download, root is not None)
+
+
 def default_root() -> Path:
     """The path in $ABLATE_DATA, or data/ in the current directory."""
     return expand(os.environ.get("ABLATE_DATA") or "data")

@@ -22,7 +22,7 @@ import orjson
 
 from ablate.errors import RecordError
 from ablate.files import ID, is_real_directory, real_directory, write_atomically
-from ablate.records.records import read_sealed, sealed_bytes
+from ablate.records.sealed import read_sealed, sealed_bytes
 
 FOLDER = "tuned"
 _FIELDS = {"tuning": str, "objective": str, "chosen": int, "candidates": list}

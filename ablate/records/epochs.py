@@ -10,11 +10,7 @@ from typing import Any
 
 import orjson
 
-from ablate.files import (
-    append_durably,
-    read_file,
-    write_atomically,
-)
+from ablate.files import append_durably, read_file, write_atomically
 from ablate.records.result import OWN, TEST, VALIDATION, renamed
 
 Row = dict[str, Any]

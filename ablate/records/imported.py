@@ -17,8 +17,10 @@ import orjson
 from ablate.errors import RecordError, printable
 from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
 from ablate.nets.blueprint import Shape
+from ablate.records.attempts import write_result
 from ablate.records.epochs import Row, write_epochs
-from ablate.records.records import IMPORTED, JSON_OPTIONS, read_record, write_result
+from ablate.records.records import IMPORTED, read_record
+from ablate.records.sealed import JSON_OPTIONS
 from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json

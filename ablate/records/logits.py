@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ablate.errors import DamagedRecord, RecordError
 from ablate.files import read_file, write_atomically
 from ablate.records.epochs import read_epoch_lines
-from ablate.records.records import Record, read_sealed, sealed_bytes
+from ablate.records.records import Record
+from ablate.records.sealed import read_sealed, sealed_bytes
 
 if TYPE_CHECKING:
     import numpy as np

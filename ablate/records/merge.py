@@ -30,6 +30,7 @@ from ablate.files import (
     remove,
 )
 from ablate.records.adopted import ADOPTED, DIFFERENT, read_adopted, write_adopted
+from ablate.records.attempts import RUNNING
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
@@ -38,7 +39,7 @@ from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
 from ablate.records.precision import NAME as PRECISION
 from ablate.records.precision import contradiction, remember_precision, remembered_precision
-from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
+from ablate.records.records import IMPORTED, own_record, trial_state
 from ablate.records.result import FINAL, OWN
 from ablate.records.searches import FOLDER as SEARCHES
 from ablate.records.searches import KeptSearch, newest_searches, write_search

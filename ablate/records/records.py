@@ -3,7 +3,7 @@
 A trial that holds out images is evaluated on them after each epoch. In its files the fields that begin with test_ in a
 record that is read therefore begin with validation_. If it also evaluates the test images, once, after its last epoch, the
 fields of that begin with test_ in result.json, and with final_test_ in a record that is read. The names are changed only
-here and in epochs.py, when files are written and read.
+here and in attempts.py and epochs.py, when files are written and read.
 """
 
 from __future__ import annotations
@@ -11,56 +11,31 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
-from ablate.errors import DamagedRecord, RecordError, printable
-from ablate.files import (
-    CHUNK,
-    content_id,
-    hold_lock,
-    is_locked,
-    read_file,
-    real_directory,
-    remove_leftovers,
-    write_atomically,
-)
+from ablate.errors import DamagedRecord, RecordError
+from ablate.files import content_id, hold_lock, is_locked, read_file, real_directory
 from ablate.records.adopted import adopted_from
 from ablate.records.epochs import Row, measured_on, parse_epochs, read_epoch_lines, read_epochs
 from ablate.records.former import former_ids
 from ablate.records.result import OWN, TEST, VALIDATION, check_result, renamed
+from ablate.records.sealed import HASH, find_sealed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 # The images that a trial is evaluated on; "": those that a program chooses, whose measures have names of their own.
 Split = Literal["test", "validation", ""]
 PREFIX: dict[Split, str] = {"test": TEST, "validation": VALIDATION, "": OWN}  # of measured fields on disk, by split
-
 FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
 # Fields of a program's result.json that are no measures.
 PROGRAM_FIELDS = ("status", "epochs", "seconds", "provenance", "earlier_attempts")
 TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
-HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
-RUNNING = "running.json"  # in the directory of a trial that is being trained; no other file names a machine
-NOTED: dict[str, type] = {
-    "machine": str,  # its name
-    "started": str,  # the time in ISO 8601
-    "device": str,
-    "begun_at": int,  # epochs that earlier attempts had trained
-    "epochs": int,  # that the trial is to have
-    "train_images": int,  # of an epoch
-}
+EPOCHS_HASH = "epochs_sha256"  # field of result.json: the hash of epochs.jsonl
 IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
-LOCK_SECONDS = 0.5  # to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 FILES = "program"  # the directory of a program's own files, in that of its trial
-JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-_HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
 
 @dataclass(frozen=True)
@@ -211,153 +186,6 @@ def trial_directory(runs: Path, trial_id: str) -> Path:
     return real_directory(runs / trial_id)
 
 
-def open_trial(directory: Path, definition: bytes) -> None:
-    """Create the trial's directory and its trial.json. A damaged trial.json is written again.
-
-    Args:
-        directory: Of trial_directory().
-        definition: The bytes of trial.json.
-
-    Raises:
-        RecordError: The directory holds another trial.
-        OSError: A file cannot be read or written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "trial.json"
-    try:
-        found = read_file(path)
-    except FileNotFoundError:
-        found = None
-    if found == definition:
-        return
-    if found is not None:
-        if content_id(found) == directory.name or content_id(definition) != directory.name:
-            raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
-        print(f"{path.name} is damaged; written again")
-    write_atomically(path, definition)
-
-
-@contextmanager
-def hold_attempt(runs: Path, trial_id: str, definition: bytes) -> Iterator[str]:
-    """A context manager that begins an attempt at a trial and holds the trial's lock.
-
-    It gives "", or why there is no attempt: "busy" (another process trains the trial) or "recorded".
-
-    Args:
-        runs: The runs directory.
-        trial_id: 16 hexadecimal digits.
-        definition: The bytes of trial.json.
-
-    Raises:
-        RecordError: The directory holds another trial, or the record is damaged.
-        OSError: A file cannot be read or written.
-    """
-    directory = trial_directory(runs, trial_id)
-    open_trial(directory, definition)
-    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
-        why = "" if free else "busy"
-        if free and read_record(runs, trial_id):
-            why = "recorded"
-        if why:
-            yield why
-            return
-        begin_attempt(directory)
-        note_running(directory, machine=platform.node(), started=utc_now(), begun_at=len(read_epochs(directory)))
-        try:
-            yield ""
-        finally:
-            (directory / RUNNING).unlink(missing_ok=True)
-
-
-def note_running(directory: Path, **facts: Any) -> None:
-    """Add to running.json, which says where and from when a trial is trained. Without a lock there is no such file.
-
-    Args:
-        directory: The trial's directory. The caller holds the trial's lock, or works for a process that does.
-        facts: Of NOTED, by name.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    if is_locked(directory / "lock"):
-        write_atomically(directory / RUNNING, orjson.dumps({**read_running(directory), **facts}, option=JSON_OPTIONS))
-
-
-def read_running(directory: Path) -> dict[str, Any]:
-    """What running.json says, as far as it is valid; {} if there is no such file.
-
-    Args:
-        directory: The trial's directory.
-    """
-    try:
-        found = orjson.loads(read_file(directory / RUNNING, CHUNK))
-        return {key: found[key] for key, kind in NOTED.items() if type(found.get(key)) is kind}
-    except (OSError, RecordError, orjson.JSONDecodeError, AttributeError):
-        return {}
-
-
-def utc_now() -> str:
-    """The time in UTC, in ISO 8601 to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def begin_attempt(directory: Path) -> None:
-    """Remove the files of an earlier attempt: its failure.json and temporary files. The caller holds the trial's lock.
-
-    Args:
-        directory: The trial's directory.
-    """
-    remove_leftovers(directory)
-    (directory / "failure.json").unlink(missing_ok=True)
-
-
-def write_result(directory: Path, result: Mapping[str, Any]) -> None:
-    """Write result.json, with the trial's id, its SHA-256 and that of epochs.jsonl. The trial is then never trained again.
-
-    Args:
-        directory: The trial's directory.
-        result: The fields of result.json; those of the evaluation begin with `test_`.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    fields = renamed(result, TEST, measured_on(directory))
-    data = result_bytes(directory.name, fields, read_epoch_lines(directory))
-    write_atomically(directory / "result.json", data)
-    (directory / "failure.json").unlink(missing_ok=True)
-
-
-def write_failure(directory: Path, cause: str, attempts: int) -> None:
-    """Write failure.json: why a trial has no result. The next run tries the trial again.
-
-    Args:
-        directory: The trial's directory; it is created if it does not exist.
-        cause: In words.
-        attempts: How many attempts have failed.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    failure = {"cause": cause, "attempts": attempts}
-    write_atomically(directory / "failure.json", orjson.dumps(failure, option=JSON_OPTIONS))
-
-
-def read_failure(directory: Path) -> str | None:
-    """The cause of the last attempt's failure; None if it did not fail.
-
-    Args:
-        directory: The trial's directory.
-    """
-    try:
-        failure = orjson.loads(read_file(f"{directory}/failure.json"))
-        return printable(str(failure["cause"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, RecordError, orjson.JSONDecodeError, KeyError, TypeError):
-        return "unknown, its failure.json is damaged"
-
-
 def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
     """The record of a trial; None if the trial is not recorded.
 
@@ -394,7 +222,8 @@ def own_record(runs: Path, trial_id: str, split: Split | None = None) -> Record 
     """
     directory = trial_directory(runs, trial_id)
     path = directory / "result.json"
-    result = _read_result(path)
+    # A result of an earlier version has no hash.
+    result = find_sealed(path, lambda fields: HASH in fields or EPOCHS_HASH in fields)
     if result is None:
         return None
     names_its_trial = TRIAL in result  # not in results of earlier versions
@@ -492,63 +321,3 @@ def state_reader(runs: Path) -> Callable[[str], RecordState]:
         return trial_state(runs, trial_id)
 
     return state
-
-
-def _read_result(path: Path, sealed: bool = False) -> dict[str, Any] | None:
-    """The fields of a result.json without its hash; None if there is no such file. Raises RecordError if it is damaged."""
-    try:
-        data = read_file(path)
-        value = orjson.loads(data)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error}); try again") from None
-    except orjson.JSONDecodeError as error:
-        raise DamagedRecord(f"{path}: cannot be read ({error}); remove it and run again") from None
-    if not isinstance(value, dict):
-        raise DamagedRecord(f"{path}: not a JSON object; remove it and run again")
-    # A result of an earlier version has no hash.
-    if (sealed or HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
-        raise DamagedRecord(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
-    value.pop(HASH, None)
-    return value
-
-
-def result_bytes(trial_id: str, fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
-    """The bytes of result.json.
-
-    Args:
-        trial_id: 16 hexadecimal digits.
-        fields: The fields under their names in the file.
-        epoch_lines: The bytes of epochs.jsonl.
-    """
-    return sealed_bytes({TRIAL: trial_id, **fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()})
-
-
-def sealed_bytes(fields: Mapping[str, Any]) -> bytes:
-    """The bytes of a file whose last field is the SHA-256 of all before it.
-
-    Args:
-        fields: Plain values.
-    """
-    return _sealed(orjson.dumps(fields, option=JSON_OPTIONS).removesuffix(_END))
-
-
-def read_sealed(path: Path) -> dict[str, Any]:
-    """The fields of a file of sealed_bytes(), without the hash.
-
-    Args:
-        path: Of the file.
-
-    Raises:
-        RecordError: The file is missing or damaged.
-    """
-    value = _read_result(path, sealed=True)
-    if value is None:
-        raise RecordError(f"{path}: is missing; run again")
-    return value
-
-
-def _sealed(head: bytes) -> bytes:
-    """The bytes of a result: `head` and the last line, which holds the SHA-256 of `head`."""
-    return b'%s%s"%s"%s' % (head, _HASH, hashlib.sha256(head).hexdigest().encode(), _END)

@@ -21,7 +21,7 @@ from typing import Any
 
 from ablate.errors import RecordError
 from ablate.files import is_real_directory, real_directory, write_atomically
-from ablate.records.records import read_sealed, sealed_bytes
+from ablate.records.sealed import read_sealed, sealed_bytes
 
 FOLDER = "searches"
 ENDED = ("complete", "pruned")

@@ -22,8 +22,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ablate.errors import RecordError
 from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
 from ablate.records.definitions import read_definitions
-from ablate.records.records import JSON_OPTIONS, TRIAL
+from ablate.records.records import TRIAL
 from ablate.records.result import TEST, VALIDATION, renamed
+from ablate.records.sealed import JSON_OPTIONS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]

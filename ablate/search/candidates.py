@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import RunError
-from ablate.estimate import CostOptions, estimate_cost, plan_program, probe_networks, program_cost
+from ablate.estimate.cost import estimate_cost
+from ablate.estimate.hardware import CostOptions
+from ablate.estimate.probing import probe_networks
+from ablate.estimate.program import plan_program, program_cost
 from ablate.kinds.costs import MEASURED_COSTS
-from ablate.launch import (
-    COHORT_WORK,
-    PROGRAM_STOPPING,
-    PROGRAM_WORK,
-    STOPPING,
-    WORK,
-    RunOptions,
-    make_program_task,
-    make_task,
-    teller,
-)
+from ablate.launch.connections import teller
+from ablate.launch.in_progress import PROGRAM_STOPPING, STOPPING
+from ablate.launch.options import RunOptions
+from ablate.launch.tasks import COHORT_WORK, PROGRAM_WORK, WORK, make_program_task, make_task
 from ablate.memory import fit_to_memory
 from ablate.precision import check_precisions
 from ablate.records.earlier import earlier_remarks

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
-from ablate.launch import RunOptions, following
+from ablate.launch.connections import following
+from ablate.launch.options import RunOptions
 from ablate.precision import precision_remarks, settle_precision
 from ablate.records.images import remember_copies
 from ablate.records.searches import KeptSearch, read_search, search_name
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.location import Location
-    from ablate.estimate import CostOptions
+    from ablate.estimate.hardware import CostOptions
     from ablate.report.search_analysis import SearchAnalysis
     from ablate.report.search_report import SearchReport
     from ablate.search.progress import SearchSummary
@@ -225,7 +226,7 @@ class SearchExperiment:
         Raises:
             AblateError: No candidate is feasible, or a network cannot be timed.
         """
-        from ablate.estimate import CostOptions
+        from ablate.estimate.hardware import CostOptions
 
         candidates = self.candidates()
         left = self.planned - len(candidates)

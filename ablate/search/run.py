@@ -26,10 +26,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ablate.errors import AblateError
-from ablate.launch import COHORT_WORK, INCOMPLETE, RunOptions, open_backend, signals, teller
+from ablate.launch.connections import open_backend, signals, teller
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE
+from ablate.launch.tasks import COHORT_WORK
 from ablate.processes.signals import PREEMPTING, handling, preempted
+from ablate.records.attempts import write_failure
 from ablate.records.epochs import read_epochs
-from ablate.records.records import Record, recover_record, trial_directory, trial_state, write_failure
+from ablate.records.records import Record, recover_record, trial_directory, trial_state
 from ablate.report.candidate import label_of
 from ablate.report.numbers import format_of
 from ablate.schedule.cohorts import MOST, Cohorts, step_by_step

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RecordError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary, teller
+from ablate.launch.connections import teller
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE, RunSummary
 from ablate.records.choices import Choice, Tried, choice_path, read_choice, write_choice
 from ablate.report.numbers import counted, format_of
 from ablate.report.setting import describe_held_out

@@ -17,7 +17,7 @@ from ablate.nets.notation import parse_architecture
 from ablate.study.data import Data
 from ablate.study.decision import CostName
 from ablate.study.recipe import Recipe
-from ablate.study.study import Trial
+from ablate.study.study import Trial, Variant
 
 MIB = 2**20  # bytes of a mebibyte
 PROCESS_BYTES = 500 * MIB  # of a worker process on the CPU, beside its training
@@ -31,6 +31,15 @@ def training_cost(trial: Trial) -> float:
         trial: The training.
     """
     return cost_of(trial_counts(trial), trial.data, trial.recipe)
+
+
+def variant_cost(variant: Variant) -> float:
+    """The cost of each trial of a variant, as training_cost().
+
+    Args:
+        variant: Of a study.
+    """
+    return training_cost(variant.trials((0,))[0])
 
 
 def trial_counts(trial: Trial) -> Counts:

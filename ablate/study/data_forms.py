@@ -83,12 +83,12 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
         StudyError: The images are missing, or are not all of one size.
     """
     from ablate.data.cache import infer_facts
-    from ablate.data.location import Location, default_cache, default_root
+    from ablate.data.location import find_location
 
     sized = "image_size" in unknown
     if sized and data.resize:
         document.fail(path, f"data.image_size is missing; resize: {data.resize} needs it, such as image_size: 32")
-    location = Location(default_root(), default_cache()).of(data.root)
+    location = find_location(None).of(data.root)
     try:
         facts = infer_facts(data.name, location, data.read_options._replace(channels=None), 0 if sized else data.image_size)
     except (DataError, NotationError) as error:

@@ -17,23 +17,25 @@ from ablate.kinds.measures import OwnMeasure, key_of
 from ablate.nets.custom import check_code
 from ablate.nets.notation import format_architecture
 from ablate.own_modules import look_in
+from ablate.records.attempts import note_running, utc_now, write_result
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.logits import TESTED
-from ablate.records.records import note_running, trial_directory, utc_now, write_result
+from ablate.records.records import trial_directory
 from ablate.records.result import CODE, FINAL
 from ablate.study.tasks import CLASSIFICATION
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
-from ablate.train.loop import Scores, Training
 from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
+from ablate.train.passes import Scores
 from ablate.train.precision import choose_precision
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, network_of
 from ablate.train.side_by_side import SideBySide
+from ablate.train.training import Training
 
 CHECKPOINT_SHARE = 0.01  # of the time since the last checkpoint, that one may cost
 LEAST_SECONDS, WRITTEN_A_SECOND = 0.001, 2e8  # what the first checkpoint is taken to cost: seconds, and bytes a second

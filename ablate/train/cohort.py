@@ -14,7 +14,7 @@ import torch
 
 from ablate.errors import AblateError
 from ablate.own_modules import look_in
-from ablate.records.records import hold_attempt
+from ablate.records.attempts import hold_attempt
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.estimates import workload_of
 from ablate.train.gpu_memory import Room, gpu_memory, is_out_of_memory, memory_needed, reserved, used_by_others

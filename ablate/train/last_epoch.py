@@ -19,11 +19,11 @@ from ablate.records.logits import TESTED, Logits, write_evaluation
 from ablate.study.extra_test import ExtraTest
 from ablate.train.batches import TestBatches, resident_batch
 from ablate.train.job import Job
-from ablate.train.loop import Testing
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.randomness import stream_seed
 from ablate.train.setup import ImageCache
 from ablate.train.side_by_side import SideBySide
+from ablate.train.testing import Testing
 
 Part = Union[LabelledTensors, Streamed]
 Positions = npt.NDArray[Any]  # shape (N,)

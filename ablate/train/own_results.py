@@ -88,7 +88,7 @@ def _loss(variant: Variant) -> None:
 
     from ablate.kinds.hooks import Hooks
     from ablate.kinds.losses import shares_of
-    from ablate.train.loop import make_losses
+    from ablate.train.passes import make_losses
 
     recipe, classes = variant.recipe, variant.data.classes
     train, _ = make_losses(recipe, Hooks(recipe.python) if recipe.python else None)

@@ -28,11 +28,13 @@ from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches, resid
 from ablate.train.energy import energy_counter
 from ablate.train.gpu_memory import Needed
 from ablate.train.job import ProbeJob
-from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer, own_optimizer
+from ablate.train.passes import Pass
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, network_of
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
+from ablate.train.testing import Testing
+from ablate.train.training import Training
 from ablate.train.trial import free_memory
 
 SECONDS = 2.5  # of all timed training steps, within the limits of ROUNDS

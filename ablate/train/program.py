@@ -29,8 +29,9 @@ from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
 from ablate.processes.devices import cpu_model, gpu_models
 from ablate.processes.parent import SIGNALS
+from ablate.records.attempts import hold_attempt, utc_now, write_result
 from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
-from ablate.records.records import FILES, hold_attempt, trial_directory, utc_now, write_result
+from ablate.records.records import FILES, trial_directory
 from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
 from ablate.train.revision import revision
 

@@ -18,7 +18,7 @@ from typing import Any, Optional
 import torch
 
 from ablate.train.arithmetic import set_as
-from ablate.train.loop import Pass, Scores
+from ablate.train.passes import Pass, Scores
 
 WARM_UP = 3  # steps: cuDNN, cuBLAS and the optimizer allocate their buffers in the first steps
 

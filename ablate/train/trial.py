@@ -9,7 +9,7 @@ from typing import Optional
 
 import torch
 
-from ablate.records.records import hold_attempt
+from ablate.records.attempts import hold_attempt
 from ablate.train.arithmetic import refusals_explained
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.gpu_memory import check_allocations, failed_allocations

@@ -19,10 +19,12 @@ from rich.console import Console
 
 from ablate.data.location import Location
 from ablate.files import hold_lock
-from ablate.launch import RunOptions, make_task
+from ablate.launch.options import RunOptions
+from ablate.launch.tasks import make_task
 from ablate.nets.architecture import Architecture
+from ablate.records.attempts import begin_attempt, open_trial, write_result
 from ablate.records.epochs import Row, append_epoch
-from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory, write_result
+from ablate.records.records import read_record, trial_directory
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
 from ablate.schedule.slots import Slot, find_slots

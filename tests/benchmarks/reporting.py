@@ -21,8 +21,9 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from ablate.records.attempts import result_bytes
 from ablate.records.epochs import EPOCH_FIELDS, Row
-from ablate.records.records import result_bytes, trial_directory
+from ablate.records.records import trial_directory
 from ablate.report.curves import curve_points
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import append_epoch
-from ablate.records.records import open_trial, read_record, write_result
+from ablate.records.records import read_record
 from tests.benchmarks.reporting import (
     OURS,
     PLAIN,

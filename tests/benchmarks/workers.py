@@ -19,11 +19,11 @@ from ablate.records.epochs import EPOCH_FIELDS, append_epoch
 from ablate.train.arithmetic import set_products
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import save_checkpoint
-from ablate.train.loop import Training
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
+from ablate.train.training import Training
 from tests.benchmarks.jobs import TrainJob, WriteJob
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied

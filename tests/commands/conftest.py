@@ -12,8 +12,9 @@ import pytest
 import torch
 from console import Command
 
-from ablate import launch
 from ablate.commands.cli import main
+from ablate.launch.connections import open_backend
+from ablate.launch.options import RunOptions
 
 
 @pytest.fixture
@@ -21,12 +22,11 @@ def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     """Calls the console script in the test's folder; keywords are environment variables. Trials are trained inline."""
     monkeypatch.delenv("ABLATE_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
-    open_backend = launch.open_backend
 
-    def inline(runs: Path, options: launch.RunOptions, *more: Any) -> Any:
+    def inline(runs: Path, options: RunOptions, *more: Any) -> Any:
         return open_backend(runs, replace(options, inline=options.device == "auto"), *more)
 
-    for module in ("ablate.launch", "ablate.search.run"):
+    for module in ("ablate.launch.run", "ablate.search.run"):
         monkeypatch.setattr(f"{module}.open_backend", inline)
 
     def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,7 @@ from waiting import wait_for
 
 from ablate.api import load_study
 from ablate.commands.cli import main
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import read_record
 
@@ -55,9 +55,8 @@ def results(runs: Path) -> dict[str, list[dict[str, float]]]:
 
 LIBRARY = """
 import ablate
-from ablate.launch import RunOptions
 experiment = ablate.load_study("tiny.yaml")
-options = RunOptions(slots=1)
+options = ablate.RunOptions(slots=1)
 print(len(experiment.plan()["variants"]), experiment.run(options).trained)
 print(experiment.results().test_error.notna().sum())
 """

@@ -12,7 +12,7 @@ from conftest import TINY
 from console import Command
 
 from ablate.api import load_study
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ablate.api import _location
 from ablate.data import array_cache, location
 from ablate.data.cache import content_digest, load_images
 from ablate.data.location import Location
@@ -189,7 +188,7 @@ def test_paths_are_expanded_alike(what: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("ABLATE_DATA", what)
     assert location.default_root() == tmp_path / "images"
     assert Location(Path("x"), Path("y")).of(what).root == tmp_path / "images"
-    assert _location(what, False).root == tmp_path / "images"
+    assert location.find_location(what).root == tmp_path / "images"
     study = tmp_path / "study.yaml"
     data = f"{{name: image_folder, title: A, classes: 2, image_size: 8, root: '{what}'}}"
     study.write_text(f"name: a\ndata: {data}\nrecipe: wrn_cifar\nseeds: 1\nvariants: [{{net: WRN-10-1}}]\n")

@@ -16,19 +16,11 @@ from faults.test_writing import DEFINITION, generations, result, row, save
 from ablate.data.location import Location
 from ablate.errors import RecordError
 from ablate.nets.architecture import Architecture
+from ablate.records.attempts import open_trial, read_failure, write_failure, write_result
 from ablate.records.epochs import append_epoch, measured_on
-from ablate.records.records import (
-    HASH,
-    open_trial,
-    read_failure,
-    read_record,
-    recover_record,
-    trial_directory,
-    trial_state,
-    write_failure,
-    write_result,
-)
+from ablate.records.records import read_record, recover_record, trial_directory, trial_state
 from ablate.records.result import VALIDATION
+from ablate.records.sealed import HASH
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train import checkpoint

@@ -17,7 +17,7 @@ from soak import Difference, compare, small_disk
 
 from ablate.api import load_study
 from ablate.data.location import Location
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 

@@ -20,8 +20,9 @@ from soak import compare
 import ablate
 from ablate.api import load_study
 from ablate.files import hold_lock
-from ablate.launch import RunOptions
-from ablate.records.records import begin_attempt, open_trial, read_record
+from ablate.launch.options import RunOptions
+from ablate.records.attempts import begin_attempt, open_trial
+from ablate.records.records import read_record
 
 LONG = ("-s", "recipe.epochs=15", "-s", "data.train_size=512", "-s", "seeds=1")
 STEPPING = """\
@@ -93,7 +94,13 @@ def test_nothing_but_a_date_comes_from_the_clock_of_the_day() -> None:
     dated = {"tracking/trackers.py"}  # whose events have a date
     assert found <= {"search/drivers.py", *dated}  # the heartbeats of drivers are read by other machines
     dated = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if "datetime.now(" in path.read_text()}
-    assert dated <= {"train/attempt.py", "train/program.py", "estimate.py", "records/records.py"}
+    assert dated <= {
+        "train/attempt.py",
+        "train/program.py",
+        "estimate/probing.py",
+        "estimate/cost.py",
+        "records/attempts.py",
+    }
 
 
 def test_a_lock_is_free_as_soon_as_its_owner_is_dead(tmp_path: Path) -> None:

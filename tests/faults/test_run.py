@@ -11,7 +11,7 @@ from faults.test_drivers import start
 from faults.test_workers import marked, wait_for
 
 from ablate.api import load_study
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import read_record, recover_record
 

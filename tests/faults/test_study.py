@@ -14,10 +14,11 @@ import torch
 from conftest import TINY
 from faults.test_writing import result
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.data.location import Location
 from ablate.errors import NotationError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
 from ablate.records.records import read_record
 from ablate.train.job import Job
 from ablate.train.trial import train_trial

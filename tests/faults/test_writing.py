@@ -16,8 +16,9 @@ from faults.dying import content, dies_at, fails_at
 
 from ablate.data.location import Location
 from ablate.nets.architecture import Architecture
+from ablate.records.attempts import begin_attempt, open_trial, read_failure, write_failure, write_result
 from ablate.records.epochs import EPOCH_FIELDS, append_epoch, read_epochs, write_epochs
-from ablate.records.records import begin_attempt, open_trial, read_failure, read_record, write_failure, write_result
+from ablate.records.records import read_record
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train.checkpoint import KEYS, load_checkpoint, save_checkpoint

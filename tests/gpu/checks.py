@@ -31,10 +31,11 @@ from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.train.batches import TestBatches, TrainingBatches
 from ablate.train.gpu_memory import OVERHEAD, WORKSPACE, failed_allocations
-from ablate.train.loop import Testing, Training
 from ablate.train.optimization import make_optimizer, restore, start_epoch
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
+from ablate.train.testing import Testing
+from ablate.train.training import Training
 from tests.gpu.figures import say
 
 # A network, and how it is trained: each a kind of kernel that can differ in bits, or that a graph might not take.

@@ -27,8 +27,10 @@ from ablate.nets.notation import parse_architecture
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.train.batches import TestBatches, TrainingBatches
-from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer, start_epoch
+from ablate.train.passes import Pass
+from ablate.train.testing import Testing
+from ablate.train.training import Training
 
 # What reads from the device, so that the host waits for it.
 READS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "unique", "equal.default", "is_nonzero")

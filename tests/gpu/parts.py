@@ -210,7 +210,7 @@ def probe(setting: Setting) -> None:
     """The forecast, beside what part `speed` measured of the same networks."""
     study = setting.of(str(ROOT / "studies" / "efficiency.yaml"), str(setting.folder / "whole.yaml"))
     ablate(setting, "plan", study, "--probe", "--runs", str(setting.folder / "p"))
-    from ablate.estimate import probe_text
+    from ablate.estimate.probing import probe_text
     from ablate.records.timings import read_probes
 
     for one in read_probes(setting.folder / "p"):

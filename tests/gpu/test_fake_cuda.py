@@ -14,8 +14,8 @@ from ablate.nets.build import build
 from ablate.nets.families import blueprint, task_of
 from ablate.nets.notation import parse_architecture
 from ablate.study.recipe import Recipe
-from ablate.train import loop
-from ablate.train.loop import Training
+from ablate.train.passes import Pass
+from ablate.train.training import Training
 from tests.gpu.fake_cuda import Watched, trace
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's, that there is no GPU
@@ -80,14 +80,14 @@ def test_ways_to_train(changes: dict[str, Any], more: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_wrong_would_be_seen(wrong: Any, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    add = loop.Pass.add
+    add = Pass.add
 
     def add_wrong(self: Any, loss: torch.Tensor, *more: torch.Tensor) -> None:
         with contextlib.suppress(Exception):  # a value that is not there cannot be read
             wrong(loss)
         add(self, loss, *more)
 
-    monkeypatch.setattr(loop.Pass, "add", add_wrong)
+    monkeypatch.setattr(Pass, "add", add_wrong)
     with pytest.raises(AssertionError):
         check("WRN-10-1", Recipe.named("wrn_cifar"))
 

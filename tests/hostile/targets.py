@@ -30,7 +30,7 @@ from search.landscape import invent, search
 
 import ablate
 from ablate import own_code, own_modules
-from ablate.api import Experiment, load_experiment, load_search
+from ablate.api import load_experiment, load_search
 from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
@@ -46,6 +46,8 @@ from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture, parse_architecture
 from ablate.nets.weights import fit_weights, read_weights
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import begin_attempt
 from ablate.records.columns import epoch_columns
 from ablate.records.epochs import EPOCH_FIELDS
 from ablate.records.images import copies_bytes
@@ -53,7 +55,8 @@ from ablate.records.imported import draft_torchnet
 from ablate.records.logits import Logits, pack, unpack
 from ablate.records.merge import merge_runs, plan_merge
 from ablate.records.precision import ChosenPrecision
-from ablate.records.records import HASH, begin_attempt, read_record, sealed_bytes
+from ablate.records.records import read_record
+from ablate.records.sealed import HASH, sealed_bytes
 from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces
 from ablate.report.search_report import SearchReport

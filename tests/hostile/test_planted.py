@@ -34,7 +34,6 @@ if __name__ == "__main__":  # the tests' own modules, as pytest finds them
 
 from hostile.targets import IMAGES, LOG, TAKES, _probe_seeds
 
-from ablate import launch
 from ablate.api import load_experiment, load_search, load_study
 from ablate.commands.cli import main
 from ablate.data.array_cache import kept
@@ -44,12 +43,15 @@ from ablate.data.location import Location
 from ablate.data.sources import Images
 from ablate.errors import UNPRINTABLE, AblateError
 from ablate.files import regular_file
-from ablate.launch import INCOMPLETE, RunOptions
+from ablate.launch import run as launch_run
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE
 from ablate.records.images import remember_copies
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
 from ablate.records.precision import ChosenPrecision, remember_precision
-from ablate.records.records import HASH, TRIAL, read_record
+from ablate.records.records import TRIAL, read_record
+from ablate.records.sealed import HASH
 from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces, read_probes, write_probe
 from ablate.report.report import Report, write_reports
@@ -442,16 +444,16 @@ def command(*words: object) -> str:
 @contextlib.contextmanager
 def _inline() -> Iterator[None]:
     """Trials are trained in this process."""
-    before = launch.open_backend
+    before = search_run.open_backend
 
     def inline(runs: Path, options: RunOptions, *more: Any) -> Any:
         return before(runs, replace(options, inline=True), *more)
 
-    launch.open_backend = search_run.open_backend = inline
+    launch_run.open_backend = search_run.open_backend = inline
     try:
         yield
     finally:
-        launch.open_backend = search_run.open_backend = before
+        launch_run.open_backend = search_run.open_backend = before
 
 
 def results(case: Case, runs: Path | None = None) -> str:

@@ -17,12 +17,15 @@ from recorded import PROVENANCE, recorded
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.commands.cli import app
 from ablate.commands.options import print_json, say
 from ablate.commands.status_text import status_text
 from ablate.errors import UNPRINTABLE, AblateError, RecordError, RunError, StudyError, allowed, printable
-from ablate.records.records import EPOCHS_HASH, HASH, read_failure, read_record, write_failure
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import read_failure, write_failure
+from ablate.records.records import EPOCHS_HASH, read_record
+from ablate.records.sealed import HASH
 from ablate.report.document import Column, make_table
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import latex_escape, table_latex

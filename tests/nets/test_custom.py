@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import nn
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import StudyError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.counts import count
 from ablate.nets.custom import CustomModule
 from ablate.nets.families import blueprint
+from ablate.network_experiment import Experiment
 from ablate.records.epochs import read_epochs
 from ablate.records.records import trial_directory
 from ablate.train.job import Job

@@ -20,11 +20,12 @@ from ablate.records.adopted import (
     write_adopted,
     write_different,
 )
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.code import changed_codes, digests_in, with_codes, without_codes
 from ablate.records.earlier import earlier_lines, find_earlier
 from ablate.records.epochs import append_epoch
 from ablate.records.merge import merge_runs
-from ablate.records.records import open_trial, own_record, read_record, recover_record, trial_state, write_result
+from ablate.records.records import own_record, read_record, recover_record, trial_state
 
 OLD, NEW, LOSS = "0" * 15 + "1", "0" * 15 + "2", "0" * 15 + "3"
 

@@ -13,9 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ablate.errors import RecordError
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.columns import _decode, epoch_columns
 from ablate.records.epochs import EPOCH_FIELDS, Row, append_epoch, parse_epochs
-from ablate.records.records import Record, open_trial, read_record, write_result
+from ablate.records.records import Record, read_record
 from ablate.records.result import TEST, VALIDATION, renamed
 
 HELD_OUT = b'{"data": {"held_out": {"folds": 5, "fold": 0}}}\n'

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from recorded import DIGITS, record, recorded
 
-from ablate.api import Experiment
 from ablate.errors import RecordError
+from ablate.network_experiment import Experiment
 from ablate.records import kept
 from ablate.records.adopted import read_adopted
 from ablate.records.choices import Choice, Tried, read_choice, write_choice

@@ -17,7 +17,8 @@ from safetensors.numpy import load, save
 from ablate.errors import DamagedRecord, RecordError
 from ablate.files import write_atomically
 from ablate.records.logits import Logits, pack, read_logits, unpack, write_evaluation
-from ablate.records.records import Record, read_record, read_sealed, sealed_bytes, trial_directory
+from ablate.records.records import Record, read_record, trial_directory
+from ablate.records.sealed import read_sealed, sealed_bytes
 
 
 def drawn(images: int = 400, classes: int = 10, scale: float = 4.0, seed: int = 0) -> Logits:

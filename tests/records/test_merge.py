@@ -14,10 +14,11 @@ from ablate.commands.outcome_text import merge_text
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.records import merge
+from ablate.records.attempts import open_trial, write_failure, write_result
 from ablate.records.epochs import append_epoch
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
-from ablate.records.records import open_trial, read_record, trial_state, write_failure, write_result
+from ablate.records.records import read_record, trial_state
 from ablate.records.timings import Milliseconds, Probe, Workload, read_probes, write_probe
 
 LOG = b'json_stats: {"model":"nin","n_parameters":1007242,"epoch":1,"lr":0.1,"loss":0.5,"test_acc":90}\n'

@@ -13,8 +13,9 @@ import pytest
 
 from ablate.errors import RecordError
 from ablate.files import CHUNK, hold_lock, write_atomically
+from ablate.records.attempts import open_trial, read_failure, write_failure, write_result
 from ablate.records.epochs import EPOCH_FIELDS, append_epoch, measured_on, read_epochs, write_epochs
-from ablate.records.records import open_trial, read_failure, read_record, trial_state, write_failure, write_result
+from ablate.records.records import read_record, trial_state
 from ablate.records.result import VALIDATION
 
 DEFINITION = b'{"seed": 0}\n'

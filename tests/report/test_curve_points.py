@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ablate.api import load_study
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import write_epochs
-from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.report.curves import curve_points, read_curves
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize

@@ -11,8 +11,8 @@ import pytest
 from recorded import DIGITS, recorded
 from typer.testing import CliRunner
 
-from ablate.api import Experiment
 from ablate.commands.cli import app
+from ablate.network_experiment import Experiment
 from ablate.report.document import Table
 from ablate.report.figure_values.designs import path_values
 from ablate.report.figures.path import RoadMap, draw_path

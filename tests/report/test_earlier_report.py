@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from recorded import DIGITS, record, recorded, written
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import RunError
+from ablate.network_experiment import Experiment
 from ablate.records.logits import Logits, write_evaluation
 from ablate.report.report import write_reports
 from ablate.report.study_report import StudyReport

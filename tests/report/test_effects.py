@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, record, record_program, recorded, written
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.errors import StudyError
+from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.report.effects import FactorEffects, effects_frames, largest_first
 from ablate.report.effects_sentences import study_sentences

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import RecordError, RunError
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import EPOCH_FIELDS, append_epoch, read_epochs
-from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.report.export import epochs_frame, export_study
 
 STUDY = """\

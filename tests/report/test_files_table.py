@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ablate.api import load_study
 from ablate.commands.plan_text import plan_text
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.report.writers.plain import document_text
 
 STUDY = """\

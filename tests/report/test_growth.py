@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.outcome_text import run_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
-from ablate.estimate import make_probe
+from ablate.estimate.probing import make_probe
+from ablate.network_experiment import Experiment
 from ablate.records.timings import write_probe
 from ablate.report.figure_values.counted import step_time_values
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points

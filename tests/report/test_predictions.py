@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import recorded
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import RecordError
+from ablate.network_experiment import Experiment
 from ablate.records.logits import Logits, write_evaluation
 from ablate.records.records import trial_directory
 from ablate.report.figure_values.predictions import (

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import recorded
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import RecordError, RunError
+from ablate.network_experiment import Experiment
 from ablate.report.curves import curve_points
 from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.figure_values.errors import errors_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, record, recorded, written
 
-from ablate.api import Experiment
+from ablate.network_experiment import Experiment
 from ablate.report.document import Cell, Footnotes, Table
 from ablate.report.numbers import p_text, seeds_needed_text
 from ablate.report.paper_table import paper_table

@@ -10,9 +10,9 @@ import pytest
 from recorded import DIGITS, recorded, written
 from typer.testing import CliRunner
 
-from ablate.api import Experiment
 from ablate.commands.cli import app
 from ablate.errors import StudyError
+from ablate.network_experiment import Experiment
 from ablate.report.document import Table
 from ablate.report.paper_table import paper_table
 from ablate.report.report import report_page

@@ -20,7 +20,7 @@ from waiting import wait_for
 
 from ablate.api import load_study
 from ablate.errors import RunError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import read_record
 from ablate.schedule import on_ray

@@ -22,9 +22,10 @@ from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
 from ablate.data.location import Location
 from ablate.files import hold_lock
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
+from ablate.records.attempts import begin_attempt, open_trial, write_result
 from ablate.records.epochs import append_epoch, read_epochs, write_epochs
-from ablate.records.records import begin_attempt, open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.search.drivers import WORKER
 from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name

@@ -10,7 +10,8 @@ import pytest
 from search.landscape import invent
 
 from ablate.api import load_search
-from ablate.launch import COHORT_WORK, RunOptions
+from ablate.launch.options import RunOptions
+from ablate.launch.tasks import COHORT_WORK
 from ablate.records.epochs import read_epochs
 from ablate.search.candidates import NetworkCandidates
 from ablate.train import cohort

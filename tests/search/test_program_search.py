@@ -16,7 +16,7 @@ from ablate.api import load_experiment, load_search
 from ablate.commands.outcome_text import search_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.report.writers.plain import document_text
 from ablate.search.pruning import EpochListener
 from ablate.search.run import SearchDriver

@@ -18,10 +18,11 @@ from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, 
 from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
 from ablate.errors import RecordError, RunError
-from ablate.estimate import make_probe
-from ablate.launch import RunOptions
+from ablate.estimate.probing import make_probe
+from ablate.launch.options import RunOptions
+from ablate.records.attempts import read_failure
 from ablate.records.epochs import read_epochs
-from ablate.records.records import read_failure, read_record, trial_directory, trial_state
+from ablate.records.records import read_record, trial_directory, trial_state
 from ablate.records.timings import write_probe
 from ablate.report.candidate import Candidate
 from ablate.search import run

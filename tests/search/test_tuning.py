@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.errors import RecordError
-from ablate.launch import RunOptions, RunSummary
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import RunSummary
+from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.choices import Choice, Tried, choice_path, plan_choices, read_choice, write_choice
 from ablate.search import run as searching

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from PIL import Image
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.errors import AblateError
+from ablate.network_experiment import Experiment
 from ablate.records.images import NAME, remembered_copies
 from ablate.records.merge import merge_runs
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import recorded
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.clean import plan_clean
 from ablate.errors import BudgetError, RunError, StudyError
-from ablate.estimate import make_probe
+from ablate.estimate.probing import make_probe
+from ablate.network_experiment import Experiment
 from ablate.records.timings import read_probes, write_probe
 from ablate.report.study_report import StudyReport
 from ablate.train.estimates import measured_costs

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ablate.api import Experiment, load_experiment
+from ablate.api import load_experiment
 from ablate.errors import AblateError, RunError, StudyError
 from ablate.kinds.precisions import PRECISIONS
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
 from ablate.precision import check_precisions, settle_precision
 from ablate.processes import devices as device_names
 from ablate.records.merge import merge_runs

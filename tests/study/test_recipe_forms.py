@@ -10,7 +10,8 @@ from rich.console import Console
 from ablate.data.location import Location
 from ablate.errors import RunError, StudyError
 from ablate.kinds import optimizers
-from ablate.launch import RunOptions, run_trials
+from ablate.launch.options import RunOptions
+from ablate.launch.run import run_trials
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.report.setting import describe_recipe

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import recorded
 
-from ablate.api import Experiment, load_search
+from ablate.api import load_search
 from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
+from ablate.network_experiment import Experiment
 from ablate.records.result import FINAL
 from ablate.study.data import HeldOut
 

@@ -8,9 +8,10 @@ import pytest
 from recorded import DIGITS, record
 from typer.testing import CliRunner
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.cli import app
 from ablate.errors import StudyError
+from ablate.network_experiment import Experiment
 
 FIRST = f"{DIGITS}seeds: 2\nvariants: [{{net: [WRN-10-1, WRN-16-1]}}]\nbaseline: WRN-10-1\n"
 SECOND = FIRST.replace("[WRN-10-1, WRN-16-1]", "[WRN-10-1, WRN-10-2]").replace("epochs: 2", "epochs: 3")

@@ -13,11 +13,13 @@ import pytest
 from recorded import DIGITS, record, record_program, written
 from waiting import wait_for
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.errors import AblateError, RunError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
+from ablate.network_experiment import Experiment
+from ablate.records.attempts import open_trial
 from ablate.records.epochs import append_epoch, read_epochs
-from ablate.records.records import open_trial, trial_directory
+from ablate.records.records import trial_directory
 from ablate.tracking.follow import Epoch, Followed, Follower, hparams
 from ablate.tracking.trackers import TRACKERS, MLflow, TensorBoard, WandB
 

@@ -25,8 +25,8 @@ from ablate.train import attempt, cohort, gpu_memory, trial
 from ablate.train.cohort import train_cohort
 from ablate.train.gpu_memory import Needed, Room, check_allocations, is_out_of_memory, memory_needed, resident_bytes
 from ablate.train.job import Job
-from ablate.train.loop import Training
 from ablate.train.setup import ProcessCache
+from ablate.train.training import Training
 from ablate.train.trial import train_trial
 
 GIB = 2**30

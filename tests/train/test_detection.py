@@ -16,7 +16,7 @@ from train.test_trial import assert_same, never, outcome, stop_after
 from ablate.api import load_search, load_study
 from ablate.data.location import Location
 from ablate.errors import DataError, StudyError
-from ablate.launch import RunOptions
+from ablate.launch.options import RunOptions
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.records.merge import look

@@ -188,7 +188,7 @@ def test_a_small_data_set_is_normalized_by_its_training_images(tmp_path: Path) -
 def test_an_image_folder_and_a_checkpoint_of_a_run(tmp_path: Path) -> None:
     """What a run recorded at its last epoch is measured again from its checkpoint."""
     from ablate.api import load_study
-    from ablate.launch import RunOptions
+    from ablate.launch.options import RunOptions
     from ablate.records.records import read_record
 
     random = np.random.RandomState(0)

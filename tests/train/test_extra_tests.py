@@ -12,13 +12,15 @@ import recorded
 import torch
 from rich.console import Console
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
 from ablate.commands.outcome_text import run_text, verdict_text
 from ablate.data.corruptions import CORRUPTIONS, corrupt
 from ablate.data.location import Location
 from ablate.data.original_files import read_digits
 from ablate.errors import RecordError, StudyError
-from ablate.launch import INCOMPLETE, RunOptions
+from ablate.launch.options import RunOptions
+from ablate.launch.summary import INCOMPLETE
+from ablate.network_experiment import Experiment
 from ablate.records.logits import read_evaluation, read_logits, write_evaluation
 from ablate.records.records import Record, read_record
 from ablate.report.measured import measured, unmeasured

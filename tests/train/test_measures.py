@@ -14,11 +14,11 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
-from ablate.api import Experiment
 from ablate.clean import plan_clean
 from ablate.data.location import Location
 from ablate.errors import AblateError, StudyError
 from ablate.kinds.measures import MEASURES, calibration_error, find_measure
+from ablate.network_experiment import Experiment
 from ablate.records.former import without_measures
 from ablate.records.logits import read_logits
 from ablate.records.records import Record, read_record

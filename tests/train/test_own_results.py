@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.api import Experiment, load_study
+from ablate.api import load_study
+from ablate.network_experiment import Experiment
 
 CODE = """
 import torch

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ablate.api import load_study
-from ablate.estimate import make_probe, probe_text
+from ablate.estimate.probing import make_probe, probe_text
 from ablate.processes.devices import cpu_model, gpu_models
 from ablate.records.timings import read_probes, write_probe
 from ablate.study.costs import training_memory

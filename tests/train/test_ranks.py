@@ -26,7 +26,7 @@ from ablate.records.records import read_record, trial_directory
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
-from ablate.train import loop
+from ablate.train import testing as evaluation
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches
 from ablate.train.job import Job
@@ -203,7 +203,7 @@ def test_a_last_test_batch_smaller_than_the_group_is_shared_out(made: Made, monk
     monkeypatch.setattr(ProcessGroup, "broadcast_buffers", lambda self, network: None)
 
     def loss(group: ProcessGroup) -> float:
-        testing = loop.Testing(
+        testing = evaluation.Testing(
             attempt.network, TestBatches(part, normalization, 31, group=group), attempt.recipe
         )  # 31, 31, 2
         testing.begin()

@@ -22,13 +22,14 @@ from ablate.data.sources import Images, Labelled, stratified
 from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import DataError, RecordError, StudyError
 from ablate.nets.architecture import Architecture
+from ablate.records.attempts import write_result
 from ablate.records.merge import plan_merge
-from ablate.records.records import Record, read_record, trial_directory, write_result
+from ablate.records.records import Record, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.data import Data, HeldOut
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
-from ablate.train import loop
+from ablate.train import testing as evaluation
 from ablate.train.images import ImageLoader
 from ablate.train.job import Job
 from ablate.train.setup import ImageCache
@@ -66,13 +67,13 @@ def finish(job: Job) -> Record:
 
 def test_the_test_images_are_evaluated_once_after_the_last_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[int] = []
-    begin = loop.Testing.begin
+    begin = evaluation.Testing.begin
 
-    def counted(self: loop.Testing, epoch: int = 1) -> None:
+    def counted(self: evaluation.Testing, epoch: int = 1) -> None:
         passes.append(len(self.batches.part.labels))
         begin(self, epoch)
 
-    monkeypatch.setattr(loop.Testing, "begin", counted)
+    monkeypatch.setattr(evaluation.Testing, "begin", counted)
     asked = job(tmp_path, digits())
     record = finish(asked)
     assert passes == [60, 60, 100]

@@ -21,8 +21,9 @@ from ablate.files import hold_lock
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.notation import parse_architecture
+from ablate.records.attempts import read_failure, write_failure
 from ablate.records.epochs import read_epochs
-from ablate.records.records import read_failure, read_record, trial_directory, write_failure
+from ablate.records.records import read_record, trial_directory
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial

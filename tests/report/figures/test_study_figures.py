@@ -18,8 +18,9 @@ from report.figures.tidy import assert_tidy
 
 from ablate.api import load_study
 from ablate.errors import RecordError
+from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import write_epochs
-from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.records.records import trial_directory
 from ablate.report.analysis import analyze_study
 from ablate.report.curves import curve_points, rate_drops, read_curves
 from ablate.report.figure_values.curves import curves_of
