@@ -1,10 +1,10 @@
-"""The training curves of variants: of every seed, their medians as a table, and those of the authors' logs."""
+"""The training curves of variants, of every seed, and those of the authors' logs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from ablate.report.panels import study_panels
 from ablate.report.seeds import Seeds
 from ablate.report.summary import Summary
 from ablate.study.decision import Decision
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_EPOCHS = 100_000  # that a program's curve shows by their numbers; rows with higher numbers are counted
 
@@ -83,25 +80,6 @@ def _drops(rates: Curve) -> set[int]:
     before, last, first, after = rates[:-3], rates[1:-2], rates[2:-1], rates[3:]
     falls = (first < 0.9 * last) & np.isclose(before, last) & np.isclose(first, after)
     return {int(place) + 2 for place in np.flatnonzero(falls)}
-
-
-def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """A table with a row for each variant and epoch: medians over the recorded seeds.
-
-    Its columns are variant (from 0), epoch (from 1), train_loss (nats), train_error and test_error (percent); the last is
-    the measure that the study decides by.
-
-    Args:
-        summaries: The variants.
-
-    Raises:
-        RecordError: A record has lost its epochs.
-    """
-    import pandas as pd
-
-    medians = {variant: each.median() for variant, each in enumerate(read_curves(summaries)) if each.seeds}
-    rows = [(variant, epoch, *row) for variant, curve in medians.items() for epoch, row in enumerate(curve.tolist(), 1)]
-    return pd.DataFrame(rows, columns=["variant", "epoch", *MEASURES])
 
 
 def imported_curves(analysis: StudyAnalysis) -> list[ImportedCurve]:

@@ -24,7 +24,7 @@ import pandas as pd
 from ablate.records.attempts import result_bytes
 from ablate.records.epochs import EPOCH_FIELDS, Row
 from ablate.records.records import trial_directory
-from ablate.report.curves import curve_points
+from ablate.report.curves import read_curves
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants
@@ -113,9 +113,10 @@ def table(recorded: Recorded) -> dict[float, float | None]:
     return {one.variant.recipe.lr: one.description and one.description.median for one in _summaries(recorded)}
 
 
-def curves(recorded: Recorded) -> pd.DataFrame:
-    """What curve_points() returns."""
-    return curve_points(_summaries(recorded))
+def curves(recorded: Recorded) -> dict[float, Any]:
+    """The medians of each variant, shape (epochs, measures), by its learning rate."""
+    summaries = _summaries(recorded)
+    return {one.variant.recipe.lr: each.median() for one, each in zip(summaries, read_curves(summaries))}
 
 
 def _summaries(recorded: Recorded) -> Sequence[Summary]:
@@ -129,7 +130,7 @@ def plain_table(recorded: Recorded) -> dict[float, float]:
 
 
 def plain_curves(recorded: Recorded) -> pd.DataFrame:
-    """The same as curves(), with the learning rate for the variant's number."""
+    """The same as curves(), in a table with a row for each learning rate and epoch."""
     return plain_rows(recorded.runs).groupby([AXIS, "epoch"], as_index=False)[list(MEASURES)].median()
 
 

@@ -18,9 +18,10 @@ import recorded
 from ablate.api import load_study
 from ablate.errors import RecordError, RunError
 from ablate.network_experiment import Experiment
-from ablate.report.curves import curve_points
+from ablate.report.curves import read_curves
 from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.figure_values.errors import errors_of
+from ablate.report.figures.training_curves import MEASURES
 from ablate.report.numbers import quantity
 from ablate.report.setting import describe_data, describe_setting
 from ablate.report.study_report import StudyReport
@@ -187,10 +188,9 @@ def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> N
 
 
 def test_curves_are_medians_over_seeds_epoch_by_epoch(experiment: Experiment) -> None:
-    points = curve_points(fill(experiment, ERRORS).analysis.summaries)
-    first = points[points.variant == 0]
-    assert first.epoch.tolist() == [1, 2]
-    assert first.test_error.tolist() == [8.0, 7.0] and first.train_loss.tolist() == [2.0, 1.0]
+    first = read_curves(fill(experiment, ERRORS).analysis.summaries)[0].median()
+    assert first[:, MEASURES.index("test_error")].tolist() == [8.0, 7.0]
+    assert first[:, MEASURES.index("train_loss")].tolist() == [2.0, 1.0]
 
 
 def test_every_seed_is_a_point(experiment: Experiment) -> None:

@@ -22,7 +22,7 @@ from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import write_epochs
 from ablate.records.records import trial_directory
 from ablate.report.analysis import analyze_study
-from ablate.report.curves import curve_points, rate_drops, read_curves
+from ablate.report.curves import rate_drops, read_curves
 from ablate.report.figure_values.curves import curves_of
 from ablate.report.figure_values.errors import errors_of, parameter_values
 from ablate.report.figure_values.selection import gaps, select
@@ -112,9 +112,10 @@ def test_a_diverged_seed_is_infinite_from_its_epoch(tmp_path: Path) -> None:
 
 
 def test_a_median_over_diverged_seeds_is_infinite(tmp_path: Path) -> None:
-    points = curve_points(study(tmp_path, [[7.0, math.inf, math.inf], [5.0, 6.0, 4.0]]))
-    assert points[points.variant == 0].test_error.tolist() == [50.0, 50.0, math.inf, math.inf]
-    assert points[points.variant == 1].test_error.tolist() == [8.0, 7.0, 6.0, 5.0]
+    first, second = read_curves(study(tmp_path, [[7.0, math.inf, math.inf], [5.0, 6.0, 4.0]]))
+    test_error = MEASURES.index("test_error")
+    assert first.median()[:, test_error].tolist() == [50.0, 50.0, math.inf, math.inf]
+    assert second.median()[:, test_error].tolist() == [8.0, 7.0, 6.0, 5.0]
 
 
 def test_curves_are_stacked_with_a_band_of_the_seeds(tmp_path: Path) -> None:
@@ -353,7 +354,6 @@ def test_records_that_lost_their_epochs_are_not_drawn_as_if_they_had_none(tmp_pa
 def test_without_epochs_the_curves_are_empty(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[None] * 3] * 2)
     assert not any(values.size for each in read_curves(summaries) for values in each.values)
-    assert curve_points(summaries).empty
     assert_tidy(draw_curves(curves_of([("", summaries)]), "title", "caption"))
     assert_tidy(draw_train_test(curves_of(data_panels(summaries)), "title", "caption"))
 
