@@ -9,7 +9,6 @@ here and in attempts.py and epochs.py, when files are written and read.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,10 +77,6 @@ class Record:
         """The error on the images of the split at the last epoch, in percent; None if the trial diverged."""
         error = self.result.get("test_error")
         return None if self.diverged or error is None else float(error)
-
-    def error(self) -> float:
-        """The error on the images of the split at the last epoch, in percent; infinite if the trial diverged."""
-        return self.value("test_error", math.inf)
 
     def value(
         self, column: str, worst: float, epoch_rule: Literal["last", "best"] = "last", maximized: bool = False

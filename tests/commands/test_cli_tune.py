@@ -231,7 +231,7 @@ def test_networks_are_tuned_on_held_out_training_images(ablate: Command, tmp_pat
         lowest.append(choice["candidates"][choice["chosen"]]["values"]["recipe.lr"])
         for one in choice["candidates"]:
             record = read_record(runs, *one["trials"], "validation")
-            assert record and record.error() == one["errors"][0] and record.result["test_images"] == 12
+            assert record and record.eval_error == one["errors"][0] and record.result["test_images"] == 12
     first, second = (choice["candidates"][1]["values"] for choice in choices(runs))
     assert first == second  # the same draws for every variant
     # Each tuned trial is the trial of a study that writes this value.

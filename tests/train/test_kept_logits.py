@@ -62,7 +62,7 @@ def error(found: Logits) -> float:
 def test_they_give_the_reported_error_and_name_their_images(tmp_path: Path) -> None:
     record = finish(job(tmp_path, held_out=HeldOut(images=60, test=True)))
     held, tested = logits(record), logits(record, "test")
-    assert (held.images, len(held.labels), error(held)) == ("validation", 60, record.error())
+    assert (held.images, len(held.labels), error(held)) == ("validation", 60, record.eval_error)
     assert (tested.images, len(tested.labels), error(tested)) == ("test", 100, record.result[f"{FINAL}error"])
     images = read_digits(tmp_path, 8)
     assert np.array_equal(images.test_labels[tested.positions], tested.labels)
@@ -101,7 +101,7 @@ def test_a_captured_pass_keeps_none_and_is_made_again(tmp_path: Path) -> None:
 def test_of_the_moving_average_and_of_both_where_asked(tmp_path: Path) -> None:
     record = finish(job(tmp_path, ema={"decay": 0.9}, keep=Keep(weights="both")))
     average, trained = logits(record), logits(record, weights="trained")
-    assert (average.weights, trained.weights) == ("ema", "trained") and error(average) == record.error()
+    assert (average.weights, trained.weights) == ("ema", "trained") and error(average) == record.eval_error
     plain = finish(job(tmp_path, "plain"))
     assert np.array_equal(trained.values, logits(plain).values) and logits(plain).weights == "trained"
 
@@ -135,5 +135,5 @@ def test_streamed_images_keep_theirs_too(tmp_path: Path) -> None:
     asked = job(tmp_path, batch_size=4)
     record = finish(replace(asked, trial=replace(asked.trial, data=data)))
     found = logits(record)
-    assert error(found) == record.error() and found.labels.tolist() == [0] * 7 + [1] * 7
+    assert error(found) == record.eval_error and found.labels.tolist() == [0] * 7 + [1] * 7
     assert len(set(found.positions)) == 14 and (found.positions[:7] < 10).all() and (found.positions[7:] >= 10).all()

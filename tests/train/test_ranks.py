@@ -78,7 +78,7 @@ def test_two_processes_have_the_loss_curve_of_one_and_keep_all_logits_once(made:
     record = read_record(two.runs, two.trial.id)
     logits = read_logits(record) if record else None
     assert record and logits and len(logits.labels) == 64
-    assert 100 * (logits.values.argmax(1) != logits.labels).sum() / 64 == record.error()
+    assert 100 * (logits.values.argmax(1) != logits.labels).sum() / 64 == record.eval_error
 
 
 def by_hand(job: Job) -> list[float]:
