@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -92,13 +93,17 @@ class RunError(AblateError):
 def allowed(found: str, names: Iterable[str]) -> str:
     """The end of an error message: "did you mean '...'?" if a valid name is similar, then the valid names.
 
+    A letter of another script, or one that cannot be seen, is named: the two names may look the same.
+
     Args:
         found: The name that is not valid.
         names: The valid names. At most SEVERAL of them are listed.
     """
     names = [str(name) for name in names]
     near = difflib.get_close_matches(found, names[: 10 * SEVERAL], n=1, cutoff=0.6)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    other = [f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip() for letter in found if not letter.isascii()]
+    without = f", without {other[0]}" if near and near[0].isascii() and other else ""
+    hint = f"did you mean '{near[0]}'{without}? " if near else ""
     more = f" and {len(names) - SEVERAL} more" if len(names) > SEVERAL else ""
     return f"{hint}allowed: {', '.join(names[:SEVERAL])}{more}"
 

@@ -236,21 +236,27 @@ def find_optimizer(named: str | OwnCode) -> Optimizer:
 
     def build(network: nn.Module, arguments: Settings, settings: Settings) -> TorchOptimizer:
         made = own.call(network=network, **{key: arguments[key] for key in ("lr", "weight_decay")})
-        return checked_optimizer(made, own.python)
+        return checked_optimizer(made, own.python, network)
 
     return Optimizer(name=own.python, words=str(own), build=build, states=lambda settings: 2, capturable=False)
 
 
-def checked_optimizer(made: Any, reference: str) -> TorchOptimizer:
-    """What a user's code returned, if it is an optimizer.
+def checked_optimizer(made: Any, reference: str, network: nn.Module) -> TorchOptimizer:
+    """What a user's code returned, if it is an optimizer of the network.
 
     Args:
         made: What it returned.
         reference: The code, for the message.
+        network: What is trained.
 
     Raises:
         NotationError: It is something else.
     """
     if not all(hasattr(made, name) for name in ("step", "zero_grad", "state_dict", "load_state_dict", "param_groups")):
         raise NotationError(f"{reference} returned {type(made).__name__}; allowed: a torch.optim.Optimizer")
+    trained = {id(parameter) for group in made.param_groups for parameter in group.get("params", ())}
+    if trained.isdisjoint(map(id, network.parameters())):
+        raise NotationError(
+            f"{reference} returned an optimizer of no parameter of the network; pass it network.parameters()"
+        )
     return made  # type: ignore[no-any-return]

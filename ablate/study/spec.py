@@ -24,6 +24,7 @@ from ablate.study.study import Study
 from ablate.study.table_style import SEARCH_COLUMNS, read_labels
 from ablate.study.until import read_until
 from ablate.study.validation import validate
+from ablate.study.values import listed_seeds
 
 
 def load_study(
@@ -186,12 +187,9 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
         until = read_until(document, file.seeds, compared, file.search is not None)
         return tuple(range(until.most)), until
     seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
-    found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
-    whole = bool(found) and all(map(is_whole, found))
-    most = 2**31 if isinstance(seeds, list) else 10_001
-    if twice := [seed for seed in found if found.count(seed) > 1][:1]:
-        document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
-    if not whole or not all(0 <= seed < most for seed in found):
+    if isinstance(seeds, list) and seeds:
+        return listed_seeds(document, ("seeds",), seeds), None
+    if not is_whole(seeds) or not 0 <= seeds <= 10_000:
         wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds)), None
+    return tuple(range(seeds)), None

@@ -7,7 +7,7 @@ from typing import Any
 
 from ablate.errors import allowed, describe
 from ablate.study.data import HeldOut
-from ablate.study.document import Document, KeyPath
+from ablate.study.document import Document, KeyPath, is_whole
 from ablate.study.held_out import read_held_out
 from ablate.study.program import Program
 from ablate.study.program_axes import wanted_axes
@@ -18,6 +18,7 @@ from ablate.study.search_file import check_ends
 from ablate.study.search_schema import TuneFile
 from ablate.study.space_file import SpaceReader
 from ablate.study.study import Entry, Parameter, ShownMeasure, Tune
+from ablate.study.values import listed_seeds
 
 TUNE = "tune"
 OF_NETWORK = ("dropout", "survival")  # axes that can be tuned, besides args.*: they leave a network's layers as they are
@@ -118,10 +119,9 @@ def _overlap(one: str, other: str) -> bool:
 def _seeds(document: Document, tune: TuneFile) -> tuple[int, ...]:
     """The seeds of a candidate's trainings, from their number or a list."""
     seeds = tune.seeds
-    found = seeds if isinstance(seeds, list) else [seeds]
-    whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
-    most = 2**31 - 1 if isinstance(seeds, list) else MOST_SEEDS
-    if not whole or not all(0 <= seed <= most for seed in found) or len(set(found)) < len(found) or seeds == 0:
+    if isinstance(seeds, list) and seeds:
+        return listed_seeds(document, (TUNE, "seeds"), seeds)
+    if not is_whole(seeds) or not 1 <= seeds <= MOST_SEEDS:
         wanted = f"how many (1 to {MOST_SEEDS}), or a list of different whole numbers from 0"
         document.fail((TUNE, "seeds"), f"tune.seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(seeds) if isinstance(seeds, list) else tuple(range(FIRST_SEED, FIRST_SEED + seeds))
+    return tuple(range(FIRST_SEED, FIRST_SEED + seeds))

@@ -10,7 +10,7 @@ from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
 from ablate.own_code import REFERENCE, own_code_error
-from ablate.study.document import Document
+from ablate.study.document import Document, KeyPath, is_whole
 from ablate.study.written_forms import NET_AXES
 
 
@@ -70,3 +70,24 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
         if wanted := check(value):
             document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
     return tuple(values)
+
+
+def listed_seeds(document: Document, path: KeyPath, seeds: list[Any]) -> tuple[int, ...]:
+    """The seeds of a list at a path.
+
+    Args:
+        document: The study file's values and their places.
+        path: Where the list is.
+        seeds: The list, not empty.
+
+    Raises:
+        StudyError: One is no seed, or is listed twice; the message names its place.
+    """
+    name, found = ".".join(map(str, path)), set[int]()
+    for i, seed in enumerate(seeds):
+        if not is_whole(seed) or not 0 <= seed < 2**31:
+            document.fail((*path, i), f"{name}: found {describe(seed)}; allowed: whole numbers from 0 below {2**31:,}")
+        if seed in found:
+            document.fail((*path, i), f"{name}: {seed} is listed twice; list it once")
+        found.add(seed)
+    return tuple(seeds)

@@ -150,7 +150,7 @@ def own_optimizer(hooks: Hooks, recipe: Recipe, network: nn.Module) -> torch.opt
     Raises:
         NotationError: The method raises an error or returns something else.
     """
-    return scaled(checked_optimizer(hooks.call("optimizer", network), hooks.own.python), recipe)
+    return scaled(checked_optimizer(hooks.call("optimizer", network), hooks.own.python, network), recipe)
 
 
 def scaled(optimizer: torch.optim.Optimizer, recipe: Recipe) -> torch.optim.Optimizer:

@@ -279,7 +279,7 @@ def test_networks_are_tuned_on_held_out_training_images(ablate: Command, tmp_pat
         (
             "also_untuned",
             "seeds: [1, 1], also_untuned",
-            "tune.seeds: found a list; allowed: how many (1 to 10000), or a list",
+            "tune.seeds: 1 is listed twice; list it once",
         ),
         ("also_untuned", "seeds: 1000000000, also_untuned", "tune.seeds: found 1000000000; allowed: how many (1 to 10000)"),
         ("also_untuned", "enqueue: [{lr: 5}], also_untuned", "tune.enqueue: lr 5 is not in tune.space"),

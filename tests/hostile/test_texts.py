@@ -169,6 +169,9 @@ def test_errors_are_one_line_whatever_they_quote(capsys: pytest.CaptureFixture[s
     assert text.startswith(r"a\x1b]0;owned\x07") and r"b\nc\ud800x" in text and len(text) == 4000
     assert printable("“Größe” – 4 µs, עברית") == "“Größe” – 4 µs, עברית"
     assert len(allowed("x", map(str, range(10**5)))) < 2000
+    for found, letter in (("s\u0435eds", "U+0435 CYRILLIC SMALL LETTER IE"), ("seeds\u200b", "U+200B ZERO WIDTH SPACE")):
+        assert allowed(found, ["seeds"]) == f"did you mean 'seeds', without {letter}? allowed: seeds"
+    assert allowed("größe", ["größen"]) == "did you mean 'größen'? allowed: größen"
     say(f"a{ACTING}\nb")
     assert not UNPRINTABLE.search(capsys.readouterr().err.replace("\n", ""))
     print_json({"file": "a\udcff"})

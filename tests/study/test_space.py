@@ -786,7 +786,17 @@ SEARCHES = [
     ),
     ("trials: 40\n", "trials: 40\nseeds: 0\n", "9:1: seeds: found 0; a study that has 'search' needs 1 or more"),
     ("trials: 40\n", "trials: 40\nseeds: []\n", "9:1: seeds: found a list; allowed: how many"),
-    ("trials: 40\n", "trials: 40\nseeds: [1, 1]\n", "9:1: seeds: 1 is listed twice; list it once"),
+    ("trials: 40\n", "trials: 40\nseeds: [1, 1]\n", "9:12: seeds: 1 is listed twice; list it once"),
+    (
+        "trials: 40\n",
+        "trials: 40\nseeds: [1, -1]\n",
+        "9:12: seeds: found -1; allowed: whole numbers from 0 below 2,147,483,648",
+    ),
+    (
+        "trials: 40\n",
+        "trials: 40\nseeds: [2147483648]\n",
+        "9:9: seeds: found 2147483648; allowed: whole numbers from 0 below",
+    ),
     ("trials: 40\n", "trials: 40\nwhere: k <\n", "9:1: where: 'k <' is not an expression"),
     ("trials: 40\n", "trials: 40\nbudget: {}\n", "9:1: 'budget' needs exactly one of parameters, multiply_adds"),
     (

@@ -192,11 +192,15 @@ ERRORS = [
             ("2.0", "2.0"),
             ("two", "'two'"),
             ("[]", "a list"),
-            ("[0, -1]", "a list"),
-            ("[0, true]", "a list"),
-            ("[2147483648]", "a list"),
-            ("[[1]]", "a list"),
         ]
+    ),
+    *(
+        (
+            "seeds: 3",
+            f"seeds: [0, {seed}]",
+            f"4:12: seeds: found {found}; allowed: whole numbers from 0 below 2,147,483,648",
+        )
+        for seed, found in [("-1", "-1"), ("true", "true"), ("2147483648", "2147483648"), ("[1]", "a list")]
     ),
     # budget
     (
@@ -246,7 +250,7 @@ ERRORS = [
     ("depth: 16", "depth: 16, data.train_size: [500, 60000]", "7:57: data.train_size: found 60000; cifar10 has 50000"),
     ("depth: 16", "depth: 16, data.train_size: [abc]", "7:52: data.train_size: found 'abc'; allowed: integer"),
     ("seeds: 3\n", "", "1:1: 'seeds' is missing; add it, such as seeds: 5"),
-    ("seeds: 3", "seeds: [1, 1]", "4:1: seeds: 1 is listed twice; list it once"),
+    ("seeds: 3", "seeds: [1, 1]", "4:12: seeds: 1 is listed twice; list it once"),
     ("base: wrn_cifar, ", "", "3:1: recipe.base is missing; allowed: such as base: wrn_cifar"),
     ("epochs: 2", "milestones: [60]", "3:40: recipe.milestones: found 60; allowed: less than 1 (fractions of the epochs)"),
     ("depth: 16", "depth: 16, recipe.lr: [{a: 1}]", "7:46: recipe.lr: found a mapping; allowed: number"),

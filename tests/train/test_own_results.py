@@ -27,7 +27,8 @@ def rate(step, steps, late=False, huge=False):
     return -1.0 if late and step == steps - 1 else 10**400 if huge else 0.1
 
 
-def optimizer(network, lr, ok=True):
+def optimizer(network, lr, ok=True, others=False):
+    network = torch.nn.Linear(1, 1) if others else network
     return torch.optim.SGD(network.parameters(), lr) if ok else network
 
 
@@ -90,6 +91,10 @@ def test_what_fits_is_called_and_nothing_is_said(tmp_path: Path) -> None:
         (
             "recipe.schedule={python: results:rate, args: {late: true}}",
             "results:rate returned -1 in step 3; allowed: a finite",
+        ),
+        (
+            "recipe.optimizer={python: results:optimizer, args: {others: true}}",
+            "an optimizer of no parameter of the network",
         ),
         ("recipe.optimizer={python: results:optimizer, args: {ok: false}}", "allowed: a torch.optim.Optimizer"),
         ("data.augment=[{python: results:step, args: {ok: false}}]", "results:step returned float32 (4, 1, 8, 8) on cpu"),
