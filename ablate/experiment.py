@@ -204,14 +204,17 @@ class StudyExperiment(ABC, Generic[V, T]):
         answers = self._answers if self.study.until else []
         return [rounds for variants in answers if (rounds := self._analyze(variants).rounds)]
 
+    def _asked_seeds(self, followed: Sequence[Rounds]) -> list[list[tuple[V, tuple[int, ...]]]]:
+        """For each of _answers, its variants, each with the seeds that are asked for."""
+        return [
+            [(one, followed[n].seeds(i) if followed else self.study.seeds) for i, one in enumerate(variants)]
+            for n, variants in enumerate(self._answers)
+        ]
+
     def _asked(self, followed: Sequence[Rounds]) -> list[tuple[str, V, tuple[int, ...]]]:
         """The name of each variant, the variant, and the seeds that are asked for; those at their own values last."""
-        found = []
-        for number, (variants, also) in enumerate(zip(self._answers, ANSWERS)):
-            for i, variant in enumerate(variants):
-                seeds = followed[number].seeds(i) if followed else self.study.seeds
-                found.append((self._name(variant) + also, variant, seeds))
-        return found
+        answers = zip(self._asked_seeds(followed), ANSWERS)
+        return [(self._name(variant) + also, variant, seeds) for asked, also in answers for variant, seeds in asked]
 
     def _trials(self, followed: Sequence[Rounds]) -> list[T]:
         """The trials that are asked for, each once."""

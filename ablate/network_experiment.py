@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.data.location import Location, find_location
 from ablate.errors import RunError
-from ablate.estimate.cost import estimate_cost
+from ablate.estimate.cost import PlannedTrial, estimate_cost
 from ablate.estimate.hardware import CostOptions
 from ablate.estimate.probing import probe_networks
 from ablate.experiment import StudyExperiment
 from ablate.launch.options import RunOptions
 from ablate.launch.run import run_trials
 from ablate.launch.summary import RunSummary
+from ablate.planned import PlannedVariants
 from ablate.precision import precision_remarks, settle_precision
 from ablate.records.images import remember_copies
 from ablate.records.records import RecordState, state_reader
 from ablate.records.timings import read_probes
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines
-from ablate.study.budget import BudgetResult
-from ablate.study.costs import memory_need, training_memory, variant_cost
-from ablate.study.designs import designs_json
-from ablate.study.plan import OPEN, Enumeration, axis_value, enumerate_variants, fold_of, label, varied_axes
+from ablate.study.costs import memory_need, variant_cost
+from ablate.study.plan import OPEN, Enumeration, enumerate_variants, fold_of, label
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import network_tunings
 from ablate.train.estimates import measured_costs
@@ -171,6 +170,22 @@ class Experiment(StudyExperiment[Variant, Trial]):
         Raises:
             AblateError: The options are not valid, or a probe cannot start.
         """
+        planned = self.plan_in_turn(probe, options, announce)
+        return {**planned, "variants": [*planned["variants"]]}
+
+    def plan_in_turn(
+        self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """As plan(), but what is said of each variant is made in turn, as PlannedVariants.
+
+        Args:
+            probe: As in plan().
+            options: As in plan().
+            announce: As in plan().
+
+        Raises:
+            AblateError: As plan().
+        """
         options = options or CostOptions()
         skipped = (
             probe_networks(self.variants, self.runs, options, announce, self.folders, len(self.study.seeds))
@@ -179,35 +194,31 @@ class Experiment(StudyExperiment[Variant, Trial]):
         )
         if probe and self.enumeration.limited and not self.tunings:
             enumeration, baselines = enumerate_within(self.study, self.runs)
-            within = replace(self, enumeration=enumeration, baselines=baselines).plan(False, options, announce)
+            within = replace(self, enumeration=enumeration, baselines=baselines).plan_in_turn(False, options, announce)
             within["cost"]["remarks"][:0] = skipped
             return within
-        varied = varied_axes(self.variants)
         location = self.location()
         variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
         followed = self._followed()
-        asked = [(variant, seeds) for _, variant, seeds in self._asked(followed)]
-        state_of, shared = state_reader(self.runs), _Shared()
-        planned = [self._plan_variant(*each, varied, state_of, shared) for each in asked[: len(variants)]]
+        state_of = state_reader(self.runs)
+        planned, *also = ([_plan_trials(*each, state_of) for each in asked] for asked in self._asked_seeds(followed))
         images, refused = plan_images((variant.data for variant in variants), location)
         costly = list(self.own_variants)
-        trials = [one["trials"] for one in planned]
-        untuned = [self._plan_variant(*each, (), state_of, shared)["trials"] for each in asked[len(variants) :]]
+        untuned = [of_variant for of_answer in also for of_variant in of_answer]
         costly += self.own_variants if self._also_untuned else ()
-        trials += untuned
+        trials = [*planned, *untuned]
         for state in states:
             costly.append(state.tuning.make(state.tuning.search.enqueue[0]))
-            trials.append([{"id": "", "state": "missing"}] * state.open)
+            trials.append([PlannedTrial(None, 0, "missing")] * state.open)
         costly = list(with_sizes(costly, images, location))
         estimates, cost = estimate_cost(costly, trials, self.runs, options)
-        also = [one["state"] for of_variant in untuned for one in of_variant]
-        tuning = {"tune": plan_tuning(states, also)} if states else {}
-        for one, estimate in zip(planned, estimates):
-            one.update(estimate)
+        also_untuned = [one.state for of_variant in untuned for one in of_variant]
+        tuning = {"tune": plan_tuning(states, also_untuned)} if states else {}
+        measure = self.study.budget.measure if self.study.budget else None
         return {
             "study": self.study.name,
             **tuning,
-            "variants": planned,
+            "variants": PlannedVariants(variants, planned, estimates, measure),
             **{key: rounds.expected() for key, rounds in zip(("until", "until_untuned"), followed)},
             "images": images,
             "images_taken": taken_images(variant.data for variant in variants),
@@ -226,71 +237,9 @@ class Experiment(StudyExperiment[Variant, Trial]):
         told = f"decided on {describe_held_out(self.study.held_out)}"
         return [f"validation: {told}; the test images are evaluated once, after the last epoch"]
 
-    def _plan_variant(
-        self,
-        variant: Variant,
-        seeds: tuple[int, ...],
-        varied: Sequence[str],
-        state_of: Callable[[str], RecordState],
-        shared: _Shared,
-    ) -> dict[str, Any]:
-        trials: list[dict[str, Any]] = [
-            {"id": one.id, "seed": one.seed, "state": state_of(one.id)} for one in variant.trials(seeds)
-        ]
-        if variant.untuned:
-            trials = [{"id": None, "seed": seed, "state": OPEN} for _ in variant.folds or (None,) for seed in seeds]
-        planned: dict[str, Any] = {
-            "net": variant.net,
-            **({"title": variant.title} if variant.title else {}),
-            **designs_json(variant),
-            "network": shared.of(variant.architecture, lambda: variant.network),
-            "axes": {axis: axis_value(variant, axis) for axis in varied},
-            "blocks_per_group": variant.blocks_per_group,
-            "parameters": variant.counts.parameters,
-            "multiply_adds": variant.counts.multiply_adds,
-            "activations": variant.counts.activations,
-            "training_memory": shared.equal(training_memory(variant.counts, variant.recipe)),
-            "trials": trials,
-        }
-        if result := variant.budget_result:
-            planned["budget"] = shared.of(result, lambda: self._plan_budget(result))
-        return planned
 
-    def _plan_budget(self, result: BudgetResult) -> dict[str, Any]:
-        """How a network meets the budget."""
-        neighbours = {side: getattr(result, side) for side in ("below", "above")}
-        return {
-            "measure": self.study.budget.measure if self.study.budget else None,
-            "count": result.count,
-            "deviation": result.deviation,
-            **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
-        }
-
-
-class _Shared:
-    """Plain values that rows of a plan have in common, each made once. A plan may have 100,000 rows."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, tuple[Any, dict[str, Any]]] = {}
-        self._equal: dict[Any, dict[str, Any]] = {}
-
-    def equal(self, value: Any) -> dict[str, Any]:
-        """The fields of a named tuple, in one mapping for all that are equal.
-
-        Args:
-            value: The named tuple.
-        """
-        if value not in self._equal:
-            self._equal[value] = value._asdict()
-        return self._equal[value]
-
-    def of(self, what: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The value that was made for an object.
-
-        Args:
-            what: The object. It is kept, because Python reuses the ids of deleted objects.
-            make: Makes the value.
-        """
-        if id(what) not in self._made:
-            self._made[id(what)] = what, make()
-        return self._made[id(what)][1]
+def _plan_trials(variant: Variant, seeds: tuple[int, ...], state_of: Callable[[str], RecordState]) -> list[PlannedTrial]:
+    """The trials of a variant with their states."""
+    if variant.untuned:
+        return [PlannedTrial(None, seed, OPEN) for _ in variant.folds or (None,) for seed in seeds]
+    return [PlannedTrial(one.id, one.seed, state_of(one.id)) for one in variant.trials(seeds)]

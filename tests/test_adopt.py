@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import plan_text
 from rich.console import Console
 
 from ablate import adopt, network_experiment
 from ablate.adopt import Adoption
 from ablate.api import load_study
 from ablate.commands.outcome_text import adoption_text
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
 from ablate.launch.options import RunOptions

@@ -12,12 +12,13 @@ from typing import Any
 
 import joblib
 import pytest
+from planned import plan_text
 
 from ablate.api import load_study
-from ablate.commands.plan_text import cost_lines, plan_text
+from ablate.commands.plan_text import cost_lines
 from ablate.errors import RunError
 from ablate.estimate import hardware
-from ablate.estimate.cost import estimate_cost
+from ablate.estimate.cost import PlannedTrial, estimate_cost
 from ablate.estimate.hardware import CostOptions
 from ablate.network_experiment import Experiment
 from ablate.processes.devices import cpu_model as real_cpu_model
@@ -128,7 +129,7 @@ def test_a_trial_takes_its_steps_its_test_batches_and_its_start(experiment: Expe
 def test_the_end_is_in_local_time(experiment: Experiment) -> None:
     probed(experiment, experiment.variants[0], 100.0)
     now = datetime(2026, 1, 1, 23, 59, 30, tzinfo=timezone(timedelta(hours=2)))
-    trials: list[list[dict[str, Any]]] = [[{"id": "x", "state": "missing"}] * 20, [], []]
+    trials: list[list[PlannedTrial]] = [[PlannedTrial("x", 0, "missing")] * 20, [], []]
     _, cost = estimate_cost(experiment.variants, trials, experiment.runs, CostOptions(), now)
     assert cost["here"]["makespan_seconds"] == pytest.approx(70.0)
     assert cost["here"]["ends"] == "2026-01-02T00:00:40+02:00"
@@ -229,7 +230,7 @@ def test_seeds_side_by_side_on_a_gpu_are_estimated_by_their_share(experiment: Ex
     both = {"together": 3, "together_step_ms": share, "together_test_ms": share}
     for variant in experiment.variants[:2]:
         probed(experiment, variant, 10.0, device=GPU, kind="cuda", side_by_side=1, **both)
-    trials = [[{"id": "x", "state": "missing"}] * 3] * 3
+    trials = [[PlannedTrial("x", 0, "missing")] * 3] * 3
 
     def on_one_gpu(variants: int, cohorts: bool) -> dict[str, Any]:
         given = (experiment.variants[:variants], trials[:variants], experiment.runs, CostOptions(gpus=(1,)))

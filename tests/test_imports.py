@@ -20,7 +20,7 @@ LEVELS = [
     {"precision", "memory"},
     {"launch", "estimate", "running"},
     {"search"},
-    {"verify", "experiment_trial"},
+    {"verify", "experiment_trial", "planned"},
     {"adopt"},
     {"experiment"},
     {"network_experiment", "program_experiment"},

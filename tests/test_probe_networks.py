@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from planned import plan_text
 
 from ablate.api import load_study
-from ablate.commands.plan_text import plan_text
 from ablate.estimate.hardware import CostOptions
 from ablate.network_experiment import Experiment
 from ablate.records.timings import read_probes

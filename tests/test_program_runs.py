@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from planned import plan_text
 from rich.console import Console
 
 from ablate.api import load_experiment
 from ablate.commands.outcome_text import run_text, verification_text
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
 from ablate.launch.options import RunOptions

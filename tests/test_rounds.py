@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from planned import plan_text
 from recorded import record
 from rich.console import Console
 
 from ablate.api import load_experiment
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
 from ablate.launch.options import RunOptions

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
@@ -87,6 +87,18 @@ def print_text(text: str) -> None:
         terminal.print_text(text, Console(highlight=False), "with --json")
     else:
         print(text)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print the lines of a command to stdout as print_text() does, into a pipe or a file one after the other.
+
+    Args:
+        lines: Each may have several lines of text.
+    """
+    if sys.stdout.isatty():
+        print_text("\n".join(lines))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def print_report(document: Document) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,80 +15,87 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.search_setting import MEASURES
 from ablate.report.verdicts import cannot_reach, listed
-from ablate.report.writers.plain import rows_text, table_text
+from ablate.report.writers.plain import rows_lines, table_text
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
 MAX_REMARKS = 40
 
 
-def plan_text(plan: dict[str, Any]) -> str:
-    """The variants with their counts, their deviation from the budget, their trials and costs; for a search, its space.
+def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    """What is printed, in texts of a line or more: the variants with their counts, their deviation from the budget, their
+    trials and costs; for a search, its space.
 
     Args:
-        plan: As returned by Experiment.plan(), SearchExperiment.plan() or ProgramExperiment.plan().
+        plan: As returned by Experiment.plan_in_turn(), or by plan() of any experiment.
     """
     if "search" in plan:
-        return _search_text(plan)
-    if "program" in plan:
-        return _program_text(plan)
-    variants = plan["variants"]
-    axes = list(variants[0]["axes"])
-    budget = any("budget" in variant for variant in variants)
-    grouped = any(variant["blocks_per_group"] is not None for variant in variants)
+        yield _search_text(plan)
+    elif "program" in plan:
+        yield _program_text(plan)
+    else:
+        yield from _network_lines(plan)
+
+
+def _network_lines(plan: dict[str, Any]) -> Iterator[str]:
+    """The lines of a study of networks. A column in which all variants have a dash is left out."""
+    states = Counter[str]()
+    yield from _variant_lines(plan, states)
+    yield from map(printable, plan["remarks"][:MAX_REMARKS])
+    if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
+        yield f"... and {more} more remarks, in --json"
+    yield from _tune_lines(plan)
+    yield from _images_lines(plan)
+    if states:
+        yield _memory_line(plan["memory"])
+    trials = f"{counted(states.total(), 'trial')}: {count_states(states.elements())}" if states else NO_TRIALS
+    yield f"{counted(len(plan['variants']), 'variant')}, {trials}"
+    yield from (*verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"]))
+
+
+def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
+    """The table of the variants. The states of their trials are counted in `states`."""
+    axes = list(next(iter(plan["variants"]))["axes"])
     tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
-    titles = {axis: short_axis(axis) + (", tuned" if axis in tuned else "") for axis in axes}
-    titled = any("title" in variant for variant in variants)
-    header = [
-        *(["Variant"] if titled else []),
-        "Network",
-        *titles.values(),
-        *(["N"] if grouped else []),
-        "Parameters",
-        "Mult-adds",
-        "Memory",
-    ]
-    solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
-    header += ["Budget"] if budget else []
-    header += ["Next smaller", "Next larger"] if solved else []
-    probed = any(variant["probe"] for variant in variants)
-    estimated = any(variant["estimate"] for variant in variants)
-    header += ["Step, ms"] if probed else []
-    states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    header += (["Hours per trial"] if estimated else []) + ["Trials"] if states else []
+    worded = set[str]()  # the axes whose values are not all numbers
     rows: list[tuple[str, ...]] = []
     known: dict[str, str] = {}  # each text once, as most stand in many of 100,000 rows
-    for variant in variants:
-        row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
-        row += [blocks_text(variant["blocks_per_group"])] if grouped else []
-        row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
-        row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
-        if budget:
-            row += _budget_cells(variant.get("budget"), solved)
-        row += [_step(variant["probe"])] if probed else []
-        row += [_hours(variant["estimate"])] if estimated and states else []
-        row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
+    for variant in plan["variants"]:
+        worded.update(axis for axis, value in variant["axes"].items() if not is_number(value))
+        of_trials = [trial["state"] for trial in variant["trials"]]
+        states.update(of_trials)
+        row = (
+            variant.get("title", DASH),
+            variant["net"],
+            *map(plain, variant["axes"].values()),
+            blocks_text(variant["blocks_per_group"]),
+            f"{variant['parameters']:,}",
+            quantity(variant["multiply_adds"]),
+            f"{quantity(sum(variant['training_memory'].values()))}B",
+            *_budget_cells(variant.get("budget")),
+            _step(variant["probe"]),
+            _hours(variant["estimate"]) if of_trials else DASH,
+            count_states(of_trials) or DASH,
+        )
         rows.append(tuple(known.setdefault(text, text) for text in row))
     known.clear()
-    texts = {titles[axis] for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
-    columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
-    lines = [rows_text(columns, rows), *map(printable, plan["remarks"][:MAX_REMARKS])]
-    if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
-        lines.append(f"... and {more} more remarks, in --json")
-    lines += _tune_lines(plan)
-    lines += _images_lines(plan)
-    lines += [_memory_line(plan["memory"])] if states else []
-    trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
-    lines.append(f"{counted(len(variants), 'variant')}, {trials}")
-    return "\n".join([*lines, *verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"])])
+    columns = [
+        *(Column("Variant", False), Column("Network", False)),
+        *(Column(short_axis(axis) + (", tuned" if axis in tuned else ""), axis not in worded) for axis in axes),
+        *map(Column, ("N", "Parameters", "Mult-adds", "Memory", "Budget", "Next smaller", "Next larger")),
+        *(Column("Step, ms"), Column("Hours per trial"), Column("Trials", False)),
+    ]
+    empty = {i for i in range(len(columns)) if all(row[i] == DASH for row in rows)}
+    yield from rows_lines(columns, rows, [i for i in range(len(columns)) if i not in empty])
+    yield ""
 
 
-def _budget_cells(fit: dict[str, Any] | None, solved: bool) -> list[str]:
+def _budget_cells(fit: dict[str, Any] | None) -> list[str]:
     """How a network meets the budget; dashes for one without a budget, as where several studies stand in one table."""
     if fit is None:
-        return [DASH] * (3 if solved else 1)
+        return [DASH] * 3
     unit = "B" if fit["measure"] == "activation_memory" else ""
-    neighbours = [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+    neighbours = [_neighbour(fit[side], unit) for side in ("below", "above")]
     return [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}", *neighbours]
 
 

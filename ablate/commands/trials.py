@@ -28,6 +28,7 @@ from ablate.commands.options import (
     parse_interval,
     parse_shard,
     print_json,
+    print_lines,
     print_report,
     print_text,
     say,
@@ -215,15 +216,19 @@ def plan(
 ) -> None:
     """Show what would run, and what it costs."""
     from ablate.api import load_experiment
-    from ablate.commands.plan_text import plan_text
+    from ablate.commands.plan_text import plan_lines
     from ablate.estimate.hardware import CostOptions
+    from ablate.network_experiment import Experiment
 
     experiment = load_experiment(
         study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or (), device=device
     )
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
-    planned = experiment.plan(probe, options, say)
-    print_json(planned) if as_json else print_text(with_flags(plan_text(planned)))
+    if as_json:
+        print_json(experiment.plan(probe, options, say))
+        return
+    plan_in_turn = experiment.plan_in_turn if isinstance(experiment, Experiment) else experiment.plan
+    print_lines(map(with_flags, plan_lines(plan_in_turn(probe, options, say))))
 
 
 def status(

@@ -22,11 +22,24 @@ from ablate.records.timings import Pace, Probe, devices_of, find_probe, read_pac
 from ablate.schedule.simulation import simulate
 from ablate.study.costs import titan_x_speed, variant_cost
 from ablate.study.data import Data
-from ablate.study.plan import OPEN
 from ablate.study.study import Variant
 from ablate.train.estimates import Estimate, find_estimates, images_of, workload_of
 
 MAX_FAILURES = 5.0  # per epoch: with so many, one in 150 attempts at an epoch succeeds
+
+
+class PlannedTrial(NamedTuple):
+    """A trial as a plan says it.
+
+    Args:
+        id: Its id; None if its variant is not tuned yet.
+        seed: Its seed.
+        state: As trial_state() says it; "open" without an id.
+    """
+
+    id: str | None
+    seed: int
+    state: str
 
 
 class OpenTrials(NamedTuple):
@@ -45,7 +58,7 @@ class OpenTrials(NamedTuple):
 
 def estimate_cost(
     variants: Sequence[Variant],
-    trials: Sequence[Sequence[dict[str, Any]]],
+    trials: Sequence[Sequence[PlannedTrial]],
     runs: Path,
     options: CostOptions,
     now: datetime | None = None,
@@ -110,22 +123,22 @@ def estimate_cost(
     return values, cost
 
 
-def _paces(variants: Sequence[Variant], trials: Sequence[Sequence[dict[str, Any]]], runs: Path) -> list[Pace]:
+def _paces(variants: Sequence[Variant], trials: Sequence[Sequence[PlannedTrial]], runs: Path) -> list[Pace]:
     """The paces of recorded trials of these networks."""
     if next(read_definitions(runs), None) is None:
         return []
     # Checkpointed activations change no result, so records do not say them.
     workloads = {replace(workload_of(one), checkpoint_activations="none") for one in variants}
-    return read_paces(runs, workloads, {trial["id"] for of_one in trials for trial in of_one})
+    return read_paces(runs, workloads, {trial.id for of_one in trials for trial in of_one if trial.id})
 
 
-def _open_trials(variant: Variant, trials: Sequence[dict[str, Any]], runs: Path) -> OpenTrials:
-    """The open trials among those of a variant, {"id": ..., "state": ...} each."""
+def _open_trials(variant: Variant, trials: Sequence[PlannedTrial], runs: Path) -> OpenTrials:
+    """The open trials among those of a variant."""
 
-    def done(trial: dict[str, Any]) -> int:
-        return 0 if trial["state"] in ("missing", OPEN) else len(read_epochs(trial_directory(runs, trial["id"])))
+    def done(trial: PlannedTrial) -> int:
+        return len(read_epochs(trial_directory(runs, trial.id))) if trial.id and trial.state != "missing" else 0
 
-    epochs = [max(1, variant.recipe.epochs - done(trial)) for trial in trials if trial["state"] not in FINAL]
+    epochs = [max(1, variant.recipe.epochs - done(trial)) for trial in trials if trial.state not in FINAL]
     return OpenTrials(epochs, variant_cost(variant) if epochs else 0.0, variant.recipe.gpus)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import RunError
-from ablate.estimate.cost import estimate_cost
+from ablate.estimate.cost import PlannedTrial, estimate_cost
 from ablate.estimate.hardware import CostOptions
 from ablate.estimate.probing import probe_networks
 from ablate.estimate.program import plan_program, program_cost
@@ -281,14 +281,14 @@ class Candidates(ABC, Generic[V, T]):
         """
         return earlier_remarks((trial for variant in variants for trial in self.trials(variant)), runs, EARLIER)
 
-    def planned_trials(self, variant: V, runs: Path) -> list[dict[str, Any]]:
-        """The id and the state of each training of a candidate.
+    def planned_trials(self, variant: V, runs: Path) -> list[PlannedTrial]:
+        """The trainings of a candidate with their states.
 
         Args:
             variant: Of make().
             runs: The runs directory.
         """
-        return [{"id": trial.id, "state": trial_state(runs, trial.id)} for trial in self.trials(variant)]
+        return [PlannedTrial(trial.id, trial.seed, trial_state(runs, trial.id)) for trial in self.trials(variant)]
 
 
 @dataclass

@@ -66,7 +66,8 @@ def expand(
             factors = {axis: tuple(values) for axis, values in axes.items() if len(values) > 1}
             for row, values in enumerate(itertools.product(*axes.values())):
                 cell = dict(zip(axes, values))
-                yield cell, Design(kind, index, row, "", {axis: cell[axis] for axis in factors}, factors)
+                levels = cell if len(factors) == len(axes) else {axis: cell[axis] for axis in factors}
+                yield cell, Design(kind, index, row, "", levels, factors)
         case "one_at_a_time":
             factors = {axis: tuple(values) for axis, values in axes.items()}
             yield {**base}, Design(kind, index, 0, "", {}, factors)

@@ -156,7 +156,7 @@ def enumerate_variants(
     of_measured = study.where is not None and bool(names_in(study.where) & {*limited})
     holds = compile_expression(study.where) if study.where else None
     found: dict[tuple[Any, ...], Variant] = {}
-    rules: dict[int, DepthRule] = {}  # of each variant, by its id()
+    rules: dict[int, DepthRule] = {}  # of each variant, by its id(), in a study that limits measured costs
     names: dict[str, list[Variant]] = {}
     solved: list[str] = []
     lines: dict[str, str] = {}  # each line of `solved` once, as many variants have the same
@@ -185,7 +185,8 @@ def enumerate_variants(
             line = f"{network.written} becomes {variant.net} to meet the budget"
             solved.append(lines.setdefault(line, line))
         definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
-        rules[id(variant)] = entry.depth_rule
+        if limited:
+            rules[id(variant)] = entry.depth_rule
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             again.setdefault(definition, [*first.designs]).extend(variant.designs)
@@ -214,7 +215,7 @@ def enumerate_variants(
         for name in filter(None, (variant.title, variant.words)):
             names.setdefault(name, []).append(variant)
     variants = _tell_apart(_shortly_named(_with_own_titles(labels), study, names))
-    times = Counter(map(label, variants))
+    times = Counter(map(label, variants) if labelled else ())
     if twice := [text for text in labelled if times[text] > 1 or (text in map(label, labels) and not times[text])]:
         raise StudyError(f"{labelled[twice[0]]}: label: '{twice[0]}' names two variants; give each its own")
     for title, nets in study.panels:
@@ -478,7 +479,7 @@ def _variant(
         network.architecture,
         recipe,
         data,
-        beside | axes,
+        beside | axes if beside else axes,  # most studies have nothing beside: the design has the same mapping then
         network.counts,
         network.budget_result,
         row,
@@ -528,6 +529,8 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
 
 def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[Variant]]) -> list[Variant]:
     """The variants with the short names of user-defined networks, which are added to `names` beside the whole names."""
+    if not any(one.architecture.code for one in variants):
+        return variants
     solved = study.budget.solve if study.budget else ()
     short = short_names(variants, solved, [", ".join(_beside(variant)) for variant in variants], plain)
     for name, variant in zip(short, variants):

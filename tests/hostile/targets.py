@@ -25,6 +25,7 @@ import orjson
 import scipy.stats  # noqa: F401 - that it is not imported while something is watched
 import torch
 from PIL import Image
+from planned import plan_text
 from recorded import DIGITS, recorded
 from search.landscape import invent, search
 
@@ -32,7 +33,6 @@ import ablate
 from ablate import own_code, own_modules
 from ablate.api import load_experiment, load_search
 from ablate.commands.outcome_text import imported_text
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
 from ablate.data.array_cache import kept

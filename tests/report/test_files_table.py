@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from planned import plan_text
 from rich.console import Console
 
 from ablate.api import load_study
-from ablate.commands.plan_text import plan_text
 from ablate.launch.options import RunOptions
 from ablate.report.writers.plain import document_text
 

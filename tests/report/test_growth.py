@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from planned import plan_text
 
 from ablate.api import load_study
 from ablate.commands.outcome_text import run_text
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.estimate.probing import make_probe
 from ablate.network_experiment import Experiment

@@ -10,11 +10,11 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from planned import plan_text
 from search.landscape import optuna_trials, told
 
 from ablate.api import load_experiment, load_search
 from ablate.commands.outcome_text import search_text
-from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.launch.options import RunOptions
 from ablate.report.writers.plain import document_text

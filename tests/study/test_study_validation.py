@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import recorded
+from planned import plan_text
 
 from ablate.api import load_search
-from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
 from ablate.network_experiment import Experiment
 from ablate.records.result import FINAL

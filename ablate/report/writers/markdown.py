@@ -90,7 +90,7 @@ def table_markdown(table: Table) -> str:
     for title, part in table.parts:
         rows += [[f"**{_escape(title)}**", *[""] * (len(titles) - 1)]] if title else []
         rows += [[text(cell) for cell in row] for row in part]
-    lines = line_up(titles, rows, [c.numeric for c in table.columns])
+    lines = [*line_up(titles, rows, [c.numeric for c in table.columns])]
     for mark, note in table.notes:
         lines += ["", f"<sup>{mark}</sup> {_escape(note)}"]
     lines += ["", *(f"- {prose(each)}" for each in table.details)] if table.details else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from ablate.errors import UNPRINTABLE, printable
@@ -38,40 +38,48 @@ def table_text(table: Table) -> str:
         rows += [None] if rows else []
         rows += [[printable(title), *[""] * (len(titles) - 1)]] if title else []
         rows += [[text(cell) for cell in row] for row in part]
-    lines = line_up(titles, rows, [c.numeric for c in table.columns])
+    lines = [*line_up(titles, rows, [c.numeric for c in table.columns])]
     for mark, note in table.notes:
         lines += ["", f"({mark}) {printable(note)}"]
     lines += ["", *map(printable, table.details)] if table.details else []
     return "\n".join(lines) + "\n"
 
 
-def rows_text(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts with aligned columns, as table_text() writes it. Without a Table, which 100,000 rows would fill.
+def rows_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> Iterator[str]:
+    """The lines of a table of texts, as table_text() writes it. Without a Table, which 100,000 rows would fill.
 
     Args:
         columns: The columns.
         rows: The texts of the cells.
+        shown: The numbers of the columns that are shown, in order.
     """
-    titles = [printable(column.title) for column in columns]
     if any(map(UNPRINTABLE.search, chain.from_iterable(rows))):
         rows = [[*map(printable, row)] for row in rows]
-    return "\n".join(line_up(titles, rows, [one.numeric for one in columns])) + "\n"
+    titles = [printable(column.title) for column in columns]
+    return line_up(titles, rows, [one.numeric for one in columns], shown)
 
 
-def line_up(titles: Sequence[str], rows: Sequence[Sequence[str] | None], numeric: Sequence[bool]) -> list[str]:
+def line_up(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str] | None],
+    numeric: Sequence[bool],
+    shown: Sequence[int] | None = None,
+) -> Iterator[str]:
     """The lines of a table with bars between the columns, each column as wide as its widest text.
 
     Args:
         titles: The headers.
         rows: The texts of the cells; None for a rule.
         numeric: For each column, whether it is aligned to the right.
+        shown: The numbers of the columns that are shown, in order; None: all.
     """
-    widths = [max(3, *(len(row[i]) for row in (titles, *rows) if row)) for i in range(len(titles))]
+    widths = [(i, max(3, *(len(row[i]) for row in (titles, *rows) if row))) for i in shown or range(len(titles))]
 
     def line(row: Sequence[str]) -> str:
-        padded = (cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric))
+        padded = (row[i].rjust(width) if numeric[i] else row[i].ljust(width) for i, width in widths)
         return f"| {' | '.join(padded)} |"
 
-    rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, numeric)]
-    plain = ["-" * w for w in widths]
-    return [line(titles), f"| {' | '.join(rule)} |", *(line(plain if row is None else row) for row in rows)]
+    yield line(titles)
+    yield f"| {' | '.join('-' * (width - 1) + ':' if numeric[i] else '-' * width for i, width in widths)} |"
+    plain = f"| {' | '.join('-' * width for _, width in widths)} |"
+    yield from (plain if row is None else line(row) for row in rows)
