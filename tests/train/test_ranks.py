@@ -149,15 +149,16 @@ def test_no_rank_outlives_the_process_that_started_it(made: Made) -> None:
 
 
 BREAKS = """
-import pathlib, time, torch
+import pathlib, torch
 from ablate.train import rank
 mark, errors = pathlib.Path({mark!r}), ({errors})
 def breaks(parent, job, number, *others):
     group = rank.join_process_group(number, *others, torch.device("cpu"))
     count = len(mark.read_text()) if mark.exists() else 0
-    time.sleep(0.2)
+    group.all_reduce(torch.zeros(1))  # all have read it
     if group.is_first:
         mark.write_text("x" * (count + 1))
+    group.all_reduce(torch.zeros(1))
     raise errors[count]
 rank._train = breaks
 """
