@@ -21,6 +21,7 @@ from ablate.errors import NotationError, allowed, describe
 from ablate.own_modules import code_digest, default_arguments, find_callable, look_in, own_errors, same_folder
 
 REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+LARGEST = 2.0**127  # of a number that own code returns; larger ones overflow in means and on axes
 KEYS = ("python", "args")  # of own code in a study file
 
 
@@ -166,7 +167,7 @@ def own_code_error(value: Mapping[str, Any]) -> str:
     return ""
 
 
-def own_number(found: Any, reference: str, low: float = -sys.float_info.max, where: str = "") -> float:
+def own_number(found: Any, reference: str, low: float = -LARGEST, where: str = "") -> float:
     """What own code returned, as a finite number.
 
     Args:
@@ -176,7 +177,7 @@ def own_number(found: Any, reference: str, low: float = -sys.float_info.max, whe
         where: When it was called, for the message, such as " in step 3".
 
     Raises:
-        NotationError: It is something else, not finite, too large for a float, or below `low`.
+        NotationError: It is something else, not finite, above LARGEST, or below `low`.
     """
     try:
         number = float(found)
@@ -184,9 +185,9 @@ def own_number(found: Any, reference: str, low: float = -sys.float_info.max, whe
         number = math.inf
     except (TypeError, ValueError, RuntimeError):
         raise NotationError(f"{reference} returned {type(found).__name__}; allowed: a number") from None
-    if not low <= number < math.inf:
-        wanted = "a finite number" if low < 0 else f"a finite number from {low:g}"
-        raise NotationError(f"{reference} returned {number:g}{where}; allowed: {wanted}")
+    if not low <= number <= LARGEST:
+        ends = f"{'' if low < 0 else f' from {low:g}'}{f' up to {LARGEST:.2g}' if LARGEST < abs(number) < math.inf else ''}"
+        raise NotationError(f"{reference} returned {number:g}{where}; allowed: a finite number{ends}")
     return number
 
 

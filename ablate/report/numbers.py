@@ -76,13 +76,18 @@ def with_minus(number: str) -> str:
     return number.replace("-", MINUS)
 
 
+def _fixed(number: float) -> str:
+    """The format of a number: two decimals, and three digits from a million on, such as "1.1e+38"."""
+    return ".2f" if abs(number) < 1e6 else ".3g"
+
+
 def two_decimals(number: float) -> str:
     """A number with two decimals, such as "5.43".
 
     Args:
         number: Any number.
     """
-    return with_minus(f"{number:.2f}")
+    return with_minus(f"{number:{_fixed(number)}}")
 
 
 def signed(difference: float) -> str:
@@ -91,7 +96,7 @@ def signed(difference: float) -> str:
     Args:
         difference: Any number, such as points.
     """
-    return with_minus(f"{difference:+.2f}")
+    return with_minus(f"{difference:+{_fixed(difference)}}")
 
 
 def percent(error: float) -> str:
@@ -100,7 +105,7 @@ def percent(error: float) -> str:
     Args:
         error: An error in percent.
     """
-    return f"{error:.2f}" if math.isfinite(error) else "diverged"
+    return f"{error:{_fixed(error)}}" if math.isfinite(error) else "diverged"
 
 
 def error_range(interval: Sequence[float], write: Callable[[float], str] = percent) -> str:
@@ -119,7 +124,7 @@ def in_points(difference: float) -> str:
     Args:
         difference: In points.
     """
-    return f"{difference:.2f} points"
+    return f"{difference:{_fixed(difference)}} points"
 
 
 class UnitFormat(NamedTuple):
@@ -147,7 +152,7 @@ def format_of(unit: str) -> UnitFormat:
         unit: Such as "%" or "nats"; "" for none.
     """
     if unit == "%":
-        return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{value:.2f}%")
+        return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{value:{_fixed(value)}}%")
     after = f" {unit}" if unit else ""
     return UnitFormat(
         lambda value: with_minus(f"{value:.4g}") if math.isfinite(value) else "diverged",

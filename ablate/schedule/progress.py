@@ -231,7 +231,11 @@ def _fields(label: str = "", epoch: str = "", error: str = "", rate: str = "") -
 
 def _written(value: float, decision: Decision) -> str:
     """A value with its unit, such as "5.12%" or "0.3412"."""
-    return f"{value:.2f}%" if decision.unit == "%" else " ".join(filter(None, [f"{value:.4g}", decision.unit]))
+    return (
+        f"{value:.2f}%"
+        if decision.unit == "%" and abs(value) < 1e6
+        else " ".join(filter(None, [f"{value:.4g}", decision.unit]))
+    )
 
 
 def _shown(task: Task, event: dict[str, Any], decision: Decision) -> dict[str, Any]:

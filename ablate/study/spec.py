@@ -189,7 +189,7 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
     seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
     if isinstance(seeds, list) and seeds:
         return listed_seeds(document, ("seeds",), seeds), None
-    if not is_whole(seeds) or not 0 <= seeds <= 10_000:
+    if isinstance(seeds, list) or not is_whole(seeds) or not 0 <= seeds <= 10_000:
         wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(range(seeds)), None

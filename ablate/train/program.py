@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import platform
 import queue
@@ -20,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 import ablate
@@ -199,16 +199,14 @@ _NO_NUMBER = object()
 
 
 def _number(name: str, value: Any) -> Any:
-    """A measure's value as records keep it: None where it is not finite; _NO_NUMBER for what is no measure."""
+    """A measure's value as records keep it: None where it is not finite or too large; _NO_NUMBER for what is no measure."""
     if name in RESERVED or len(name) > 100 or printable(name) != name:
         return _NO_NUMBER
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
         return _NO_NUMBER
-    if isinstance(value, float) or abs(value) < 2**63:
-        return value
-    return float(value) if abs(value) < 2**1023 else None
+    if value is None or not abs(value) < 2**127:  # larger ones overflow in means and on axes
+        return None
+    return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
 
 
 def _whole(epoch: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,19 @@ def test_the_finding_and_the_main_figure_stand_first_in_every_text() -> None:
     places = [text.index(part) for part in parts]
     assert places == sorted(places) and text.count("](errors.svg)") == 1
     assert document_text(known).startswith("A title (small)\n\nIt works.\n\n")
+
+
+def test_large_percentages_are_short() -> None:
+    write = format_of("%")
+    found = [
+        write.value(1.1e38),
+        write.signed(-1.1e38),
+        write.distance(2e6),
+        write.with_unit(1e300),
+        write.value(123456.78),
+    ]
+    assert found == ["1.1e+38", "−1.1e+38", "2e+06 points", "1e+300%", "123456.78"]
+    assert write.value(math.inf) == "diverged"
 
 
 def test_every_number_has_one_minus_sign() -> None:

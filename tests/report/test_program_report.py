@@ -62,6 +62,19 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
     assert analysis.sentences[-1] == "With 95% confidence none of the 3 variants is better than lr 0.2."
 
 
+def test_the_largest_value_that_is_recorded_can_be_drawn(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "study.yaml").write_text(STUDY)
+    large = load_experiment(tmp_path / "study.yaml", ["seeds=2"], runs=tmp_path / "runs")
+    for trial in large.trials():
+        record(
+            large.runs,
+            trial,
+            [{"epoch": n, "accuracy": 2.0**126 if trial.seed else -(2.0**126), "loss": 1.0} for n in (1, 2)],
+        )
+    assert large.report().write(tmp_path / "reports")
+
+
 @pytest.mark.usefixtures("unrendered")
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:
     report = of.report()

@@ -60,6 +60,10 @@ def needs(logits, labels, other):
 
 def huge(logits, labels):
     return 10**400
+
+
+def large(logits, labels):
+    return -1e308
 """
 STUDY = """\
 name: invented
@@ -261,6 +265,7 @@ def test_what_cannot_be_is_said_at_its_place(tmp_path: Path, measures: str, mess
     [
         ("words", "own_measures:words returned str; allowed: a number"),
         ("huge", "own_measures:huge returned inf; allowed: a finite number"),
+        ("large", r"own_measures:large returned -1e\+308; allowed: a finite number up to 1.7e\+38"),
         ("wrong", r"own_measures:wrong: .*own_measures.py:15: AttributeError: "),
     ],
 )

@@ -242,7 +242,8 @@ def test_a_row_is_on_disk_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        (f'{{"error": {10**400}}}', {"error": None}), (f'{{"error": {2**70}}}', {"error": float(2**70)}),
+        (f'{{"error": {10**400}}}', {"error": None}), ('{"error": 1e300, "loss": -1e38}', {"error": None, "loss": -1e38}),
+        (f'{{"error": {2**70}}}', {"error": float(2**70)}),
         ('{"error": -Infinity, "trial": 3, "x\\u202e": 1}', {"error": None}), ('{"error": 1, "error": 2}', {"error": 2}),
         ('{"error": [1], "loss": "2", "flag": true}', None), ('[{"error": 1}]', None), ('{"error": 1', None),
         ('{"other": 1}', None), ('{"epoch": 1}', None), ("{" * 100_000 + "}" * 100_000, None),
