@@ -24,7 +24,8 @@ from ablate.records.timings import read_probes
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_need, variant_cost
-from ablate.study.plan import OPEN, Enumeration, enumerate_variants, fold_of, label
+from ablate.study.labels import OPEN, fold_of, label
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import network_tunings
 from ablate.train.estimates import measured_costs

@@ -11,7 +11,7 @@ from ablate.estimate.cost import PlannedTrial
 from ablate.study.budget import BudgetResult, Neighbour
 from ablate.study.costs import training_memory
 from ablate.study.designs import designs_json
-from ablate.study.plan import axis_value, varied_axes
+from ablate.study.labels import axis_value, varied_axes
 from ablate.study.study import Variant
 
 

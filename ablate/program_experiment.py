@@ -17,7 +17,7 @@ from ablate.records.records import FINAL, trial_state
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.decision import Decision
 from ablate.study.designs import designs_json
-from ablate.study.plan import OPEN
+from ablate.study.labels import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ablate.records.epochs import Row, read_epochs
 from ablate.records.records import FINAL, trial_directory, trial_state
 from ablate.study.costs import training_cost
 from ablate.study.decision import Decision
-from ablate.study.plan import fold_of
+from ablate.study.labels import fold_of
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 

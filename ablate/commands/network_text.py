@@ -7,7 +7,7 @@ from typing import Any
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import blocks_text, quantity
 from ablate.report.writers.plain import table_text
-from ablate.study.plan import plain
+from ablate.study.axis_text import plain
 
 
 def network_text(network: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from ablate.commands.status_text import NO_TRIALS, count_states
@@ -16,8 +17,7 @@ from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.search_setting import MEASURES
 from ablate.report.verdicts import cannot_reach, listed
 from ablate.report.writers.plain import rows_lines, table_text
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
+from ablate.study.axis_text import plain, short_axis
 
 MAX_REMARKS = 40
 
@@ -59,7 +59,7 @@ def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
     tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
     worded = set[str]()  # the axes whose values are not all numbers
     rows: list[tuple[str, ...]] = []
-    known: dict[str, str] = {}  # each text once, as most stand in many of 100,000 rows
+    shared = lru_cache(maxsize=4096)(str)  # one text for equal ones, as most stand in many of 100,000 rows
     for variant in plan["variants"]:
         worded.update(axis for axis, value in variant["axes"].items() if not is_number(value))
         of_trials = [trial["state"] for trial in variant["trials"]]
@@ -77,8 +77,7 @@ def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
             _hours(variant["estimate"]) if of_trials else DASH,
             count_states(of_trials) or DASH,
         )
-        rows.append(tuple(known.setdefault(text, text) for text in row))
-    known.clear()
+        rows.append(tuple(map(shared, row)))
     columns = [
         *(Column("Variant", False), Column("Network", False)),
         *(Column(short_axis(axis) + (", tuned" if axis in tuned else ""), axis not in worded) for axis in axes),

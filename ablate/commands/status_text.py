@@ -11,8 +11,7 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
 from ablate.schedule.durations import duration
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
+from ablate.study.axis_text import plain, short_axis
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 

@@ -13,8 +13,7 @@ from ablate.report.outcome import NOT_TOLD_APART, Outcome, outcome_of
 from ablate.report.seeds import S
 from ablate.report.tuned import Tuned
 from ablate.report.verdicts import listed
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
+from ablate.study.axis_text import plain, short_axis
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.nets.counts import Counts
+from ablate.study.axis_text import plain, short_axis
 from ablate.study.costs import named_cost
 from ablate.study.decision import CostName
-from ablate.study.plan import plain
 from ablate.study.program import ProgramTrial, ProgramVariant
-from ablate.study.short_names import short_axis
 from ablate.study.study import Trial, Variant
 
 CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted"]

@@ -17,8 +17,8 @@ from ablate.report.search_setting import MEASURES
 from ablate.report.table_shape import shaped_table
 from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
+from ablate.study.axis_text import short_axis
 from ablate.study.decision import CostName
-from ablate.study.short_names import short_axis
 from ablate.study.study import Search
 from ablate.study.table_style import USUAL
 

@@ -7,7 +7,7 @@ from typing import Any
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import blocks_text, grouped, quantity, two_decimals
-from ablate.study.plan import plain
+from ablate.study.axis_text import plain
 
 MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
 TITLES = {

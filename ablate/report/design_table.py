@@ -10,9 +10,9 @@ from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, ShapedColumn, words
 from ablate.report.numbers import with_minus
 from ablate.report.verdicts import LEAST_LEVEL
+from ablate.study.axis_text import plain, readable, short_label
 from ablate.study.designs import Design
-from ablate.study.plan import plain
-from ablate.study.short_names import BASE, readable, short_label
+from ablate.study.short_names import BASE
 
 CHECK = "✓"
 MOST_MARKS = 5  # columns of components beside a column of labels, which say the same

@@ -16,9 +16,9 @@ from ablate.report.compared import Compared
 from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.trace import read_csv
+from ablate.study.axis_text import plain
 from ablate.study.chosen import BestFile
 from ablate.study.document import read_document
-from ablate.study.plan import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.records import FINAL, Record, read_record, trial_directory
 from ablate.records.result import TEST, renamed
 from ablate.report.writers.csv import to_csv
-from ablate.study.plan import plain
+from ablate.study.axis_text import plain
 from ablate.tracking.event_files import EventFile, file_of, folder_of
 from ablate.tracking.follow import hparams
 from ablate.tracking.packages import need

@@ -32,12 +32,10 @@ from ablate.report.table_shape import (
     usual_order,
     with_baseline,
 )
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, plain, short_axis
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
-from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.extra_test import ExtraTest
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
 from ablate.study.study import PublishedRow, ShownMeasure
 from ablate.study.table_style import Mark
 

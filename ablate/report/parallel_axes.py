@@ -8,9 +8,8 @@ from typing import Any
 from ablate.report.candidate import is_number
 from ablate.report.document import ParallelAxes
 from ablate.report.numbers import DASH, finite
+from ablate.study.axis_text import plain, short_axis
 from ablate.study.decision import Decision
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
 
 LEAST_AXES = 3  # two axes are seen at once in a table
 

@@ -12,7 +12,7 @@ from ablate.report.figure_values.selection import rank_of
 from ablate.report.summary import Summary
 from ablate.statistics.images import ImageComparison, compare_on_images
 from ablate.statistics.predictions import agreement, class_errors, confusion, missed_by_all, sampling_error
-from ablate.study.plan import fold_of
+from ablate.study.labels import fold_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Seeds, TrialRecord
 from ablate.study.decision import Decision
 from ablate.study.designs import designs_json
-from ablate.study.plan import OPEN
+from ablate.study.labels import OPEN
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 

@@ -28,7 +28,8 @@ from ablate.report.table_shape import (
     with_baseline,
 )
 from ablate.report.variants_frame import frame_row
-from ablate.study.plan import OPEN, plain
+from ablate.study.axis_text import plain
+from ablate.study.labels import OPEN
 from ablate.study.study import ShownMeasure
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.report.numbers import counted, device_time, finite
 from ablate.report.summary import Summary
-from ablate.study.plan import fold_of
+from ablate.study.labels import fold_of
 from ablate.study.study import Trial
 from ablate.train.estimates import images_trained, workload_of
 

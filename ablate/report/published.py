@@ -10,9 +10,9 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.records.imported import Imported
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
+from ablate.study.axis_text import plain
 from ablate.study.data import Data
 from ablate.study.decision import TEST_ERROR
-from ablate.study.plan import plain
 from ablate.study.recipe import Recipe
 from ablate.study.study import Published, PublishedRow, Study
 

@@ -18,10 +18,10 @@ from ablate.report.seeds import TRAINING
 from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.family import adjusted_p_values, smallest_p_values
+from ablate.study.axis_text import short_axis
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
 from ablate.study.program import EPOCHS, ProgramStudy
-from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Study
 
 TOP = 10  # candidates that are shown and compared with the best

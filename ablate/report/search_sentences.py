@@ -11,7 +11,7 @@ from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
 from ablate.report.seeds import TRAINING
 from ablate.report.verdicts import cannot_reach, listed
-from ablate.study.short_names import short_axis
+from ablate.study.axis_text import short_axis
 from ablate.study.space import present
 from ablate.study.study import Search
 

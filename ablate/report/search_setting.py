@@ -6,8 +6,8 @@ from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.numbers import counted, quantity
 from ablate.report.seeds import TRAINING
 from ablate.report.setting import describe_data, describe_held_out, describe_recipe
+from ablate.study.axis_text import short_axis
 from ablate.study.budget import Budget
-from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Study
 
 MEASURES = {

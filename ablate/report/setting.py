@@ -14,12 +14,11 @@ from ablate.own_code import OwnCode
 from ablate.records.result import FINAL, TEST
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, plain, readable, short_axis
 from ablate.study.data import Data, HeldOut
-from ablate.study.expand import DATA_TITLE, RECIPE_NAME
-from ablate.study.plan import plain
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_schema import KINDS, WITH
-from ablate.study.short_names import describe_codes, readable, short_axis
+from ablate.study.short_names import describe_codes
 from ablate.study.tasks import CLASSIFICATION
 
 COMPILE = "recipe.compile"
@@ -54,7 +53,7 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
         recipes.setdefault(describe_recipe(summary.variant.recipe, summary.variant.recipe_name, varied), {})[name] = None
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
     capital = separator.startswith(".")
-    networks = describe_codes([summary.variant for summary in summaries], plain)
+    networks = describe_codes([summary.variant for summary in summaries])
     own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
     varying = [f"{'Varied' if capital else 'varied'}: {', '.join(map(short_axis, shown))}"] if shown else []
     varying += [f"{'Tuned' if capital else 'tuned'} for each variant: {', '.join(map(short_axis, tuned))}"] if tuned else []

@@ -19,11 +19,11 @@ from ablate.records.result import FINAL
 from ablate.report.measured import measured
 from ablate.report.numbers import finite
 from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
-from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.extra_test import ExtraTest
-from ablate.study.plan import axis_value, fold_of, named_value, plain, varied_axes
+from ablate.study.labels import axis_value, fold_of, varied_axes
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ablate.records.choices import Choice
 from ablate.report.numbers import counted
 from ablate.report.verdicts import listed
+from ablate.study.axis_text import short_axis
 from ablate.study.decision import Decision
-from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Tune
 
 

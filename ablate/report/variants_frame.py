@@ -13,9 +13,8 @@ from ablate.report.rounds_table import rounds_values
 from ablate.report.seeds import S
 from ablate.report.summary import Summary
 from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
+from ablate.study.axis_text import DATA_TITLE, plain
 from ablate.study.designs import Designed
-from ablate.study.expand import DATA_TITLE
-from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
 
 

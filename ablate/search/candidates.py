@@ -35,7 +35,8 @@ from ablate.report.program_analysis import program_value
 from ablate.study.costs import memory_need, named_cost
 from ablate.study.data import hold_out
 from ablate.study.decision import Decision
-from ablate.study.plan import candidate_maker, name_training
+from ablate.study.labels import name_training
+from ablate.study.make_variant import candidate_maker
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 from ablate.study.program_search import most_epochs, program_candidate_maker
 from ablate.study.study import Search, Study, Trial, Variant

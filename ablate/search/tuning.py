@@ -20,9 +20,8 @@ from ablate.report.tuned import Tuned
 from ablate.schedule.shards import assign_shards
 from ablate.search.candidates import Candidates, candidates_of
 from ablate.search.experiment import SearchExperiment, describe_parameter
-from ablate.study.plan import plain
+from ablate.study.axis_text import plain, short_axis
 from ablate.study.program import ProgramStudy
-from ablate.study.short_names import short_axis
 from ablate.study.space import allows
 from ablate.study.study import Study
 from ablate.study.tuning import Tuning, V

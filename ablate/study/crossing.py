@@ -9,10 +9,8 @@ from itertools import combinations
 from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.errors import StudyError, allowed
+from ablate.study.axis_text import DATA_TITLE, plain, readable, short_label
 from ablate.study.designs import Design, designed_rows
-from ablate.study.expand import DATA_TITLE
-from ablate.study.plan import plain
-from ablate.study.short_names import readable, short_label
 
 PLANNED = ("factorial", "fractional")  # items whose factors are meant to be crossed
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from ablate.errors import StudyError, describe
+from ablate.study.axis_text import plain, readable, short_label
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile
 from ablate.study.designs import Design
 from ablate.study.document import Document, KeyPath
 from ablate.study.expand import MAX_VARIANTS
 from ablate.study.fractional import describe_fraction, fractional_design
-from ablate.study.plan import plain
 from ablate.study.schema import EntryFile
-from ablate.study.short_names import BASE, readable, short_label
+from ablate.study.short_names import BASE
 
 Axes = dict[str, Any]
 Row = tuple[Axes, Design]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ablate.errors import StudyError, allowed
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME
 from ablate.study.data import Data
 from ablate.study.data_schema import SET_BY_OTHERS
 from ablate.study.design_schema import DESIGNS
@@ -17,7 +18,6 @@ from ablate.study.study import Entry, Study
 from ablate.study.table_style import check_number
 
 MAX_VARIANTS = 1_000_000
-RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
 
 
 def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Design | None, str]]:

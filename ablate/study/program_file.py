@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.study.axis_text import in_words, plain
 from ablate.study.crossing import check_effects
 from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
@@ -21,7 +22,7 @@ from ablate.study.designs import Design, reference_rows
 from ablate.study.document import Document, KeyPath
 from ablate.study.expand import expand
 from ablate.study.expression import compile_expression
-from ablate.study.plan import MAX_TRIALS, plain
+from ablate.study.plan import MAX_TRIALS
 from ablate.study.program import (
     EPOCHS,
     PYTHON,
@@ -36,7 +37,7 @@ from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
-from ablate.study.short_names import BASE, in_words
+from ablate.study.short_names import BASE
 from ablate.study.study import ShownMeasure
 from ablate.study.table_style import Labels, check_number, read_own_labels
 from ablate.study.tune_file import read_program_tune

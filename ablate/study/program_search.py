@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ablate.errors import StudyError, describe
+from ablate.study.axis_text import plain
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
-from ablate.study.plan import plain
 from ablate.study.program import EPOCHS, Program, ProgramStudy, ProgramVariant
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.schema import StudyFile

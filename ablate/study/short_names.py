@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ablate.kinds.recipes import RECIPES
 from ablate.nets.families import arguments_of
 from ablate.nets.notation import written_arguments
+from ablate.study.axis_text import ARGUMENT, plain
 from ablate.study.study import Variant
 
 BASE = "base"  # the name of the network that one_at_a_time changes
-ARGUMENT = "args."
 
 
-def short_names(
-    variants: Sequence[Variant], solved: Sequence[str], rest: Sequence[str], plain: Callable[[Any], str]
-) -> list[str]:
+def short_names(variants: Sequence[Variant], solved: Sequence[str], rest: Sequence[str]) -> list[str]:
     """The name of each variant's network. A network of user-defined code is named by its arguments that vary.
 
     Args:
         variants: The variants of a study, in order.
         solved: The axes that are solved for a budget.
         rest: The other part of each variant's label, with the axes of recipe and data.
-        plain: A value as text.
     """
     codes = [code_name(variant) for variant in variants]
     several = len({code or variant.net for code, variant in zip(codes, variants)}) > 1
@@ -54,60 +49,6 @@ def short_names(
     ]
 
 
-def short_axis(axis: str) -> str:
-    """The name of an axis in labels, headers and legends: without its group, and without "args".
-
-    For example "lr" for "recipe.lr", "weight decay" for "recipe.weight_decay", "loss gamma" for
-    "recipe.loss.args.gamma", "data size" for "data.args.size".
-
-    Args:
-        axis: Such as "recipe.lr".
-    """
-    group, _, field = axis.partition(".")
-    if group == "block" and field:  # of a search over kernels: block.kernel1
-        return re.sub(r"(?<=[a-z])(?=\d)", " ", field)
-    parts = field.split(".")
-    if "args" not in parts[:-1]:
-        return field.replace("_", " ") if group in ("recipe", "data") else axis
-    short = [part for part in parts if part != "args"]
-    return " ".join(short if len(short) > 1 else [group, *short])
-
-
-def readable(axis: str, text: str) -> str:
-    """A value of an axis for people: names of recipes, schedules and the like in words.
-
-    Args:
-        axis: Such as "recipe.schedule".
-        text: The value as text, such as "one_cycle".
-    """
-    if axis == "recipe.name":
-        return RECIPES[text].title if text in RECIPES else text
-    if not axis.startswith(("recipe.", "data.")) or ".args." in axis or axis == "data.title" or ":" in text:
-        return text  # the author's own words
-    return {"True": "on", "False": "off"}.get(text, text.replace("_", " "))
-
-
-def short_label(axis: str) -> str:
-    """The name of an axis in what a row of a design changes: short_axis(), and arguments as names of networks show them.
-
-    Args:
-        axis: Such as "args.norm", which is "norm".
-    """
-    return short_axis(axis).removeprefix(ARGUMENT)
-
-
-def in_words(title: str, values: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """The name of a row of a design with the author's words for its levels.
-
-    Args:
-        title: Such as "cutmix, lr 0.1".
-        values: The values as texts, by axis.
-        labels: The words, by axis.
-    """
-    known = {f"{short_label(axis)} {readable(axis, values[axis])}": text for axis, text in labels.items()}
-    return ", ".join(known.get(part, part) for part in title.split(", "))
-
-
 def is_base(variant: Variant) -> bool:
     """Whether no axis of a variant changes an argument of user-defined code.
 
@@ -117,14 +58,13 @@ def is_base(variant: Variant) -> bool:
     return not any(axis.startswith(ARGUMENT) for axis in variant.axes)
 
 
-def describe_codes(variants: Sequence[Variant], plain: Callable[[Any], str]) -> list[str]:
+def describe_codes(variants: Sequence[Variant]) -> list[str]:
     """The networks of user-defined code, in words: each code with the arguments that its networks share, and its base.
 
     For example "mynet:build(width=16) (base: norm layer, patch 4)".
 
     Args:
         variants: The variants of a study, with their short names.
-        plain: A value as text.
     """
     of_code: dict[str, list[Variant]] = {}
     for variant in variants:

@@ -10,13 +10,13 @@ from typing import Any
 from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
 from ablate.statistics.sequential import Rule
+from ablate.study.axis_text import plain
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, is_whole, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.heading import heading
 from ablate.study.network_file import read_network_study
-from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
 from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.schema import StudyFile

@@ -14,8 +14,9 @@ from ablate.study.data import Data
 from ablate.study.document import Document
 from ablate.study.expand import beside_axes
 from ablate.study.heading import heading, panels_of
+from ablate.study.labels import label
 from ablate.study.limits import limited_costs
-from ablate.study.plan import Enumeration, enumerate_variants, label
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.schema import StudyFile
 from ablate.study.study import Study, Variant

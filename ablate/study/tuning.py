@@ -18,9 +18,11 @@ from ablate.errors import NotationError, StudyError
 from ablate.files import content_id
 from ablate.nets.families import arguments_of, count_network
 from ablate.study.axes import BESIDE, dotted, with_argument
+from ablate.study.axis_text import plain
 from ablate.study.data import HeldOut, hold_out
 from ablate.study.decision import VALIDATION_ERROR
-from ablate.study.plan import check_batches, label, plain
+from ablate.study.labels import label
+from ablate.study.make_variant import check_batches
 from ablate.study.program import ProgramStudy, ProgramVariant
 from ablate.study.resolve import replace_fields, value_at
 from ablate.study.space import contains, present

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.records.timings import Pace, Probe, Workload, canonical, find_probe
 from ablate.study.data import Data
+from ablate.study.labels import label
 from ablate.study.limits import Measured
-from ablate.study.plan import label
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial, Variant
 

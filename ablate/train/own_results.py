@@ -13,7 +13,7 @@ from ablate.data.augmentation_lists import own_steps
 from ablate.errors import AblateError
 from ablate.own_code import OwnCode
 from ablate.study.data import Data
-from ablate.study.plan import label
+from ablate.study.labels import label
 from ablate.study.study import Variant
 from ablate.train.estimates import images_of
 

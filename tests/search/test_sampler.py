@@ -22,7 +22,7 @@ from ablate.search.distributions import all_distributions, optuna_params, pick_v
 from ablate.search.optuna_internals import continue_trial
 from ablate.search.sampler import FeasibleSampler, draw_values
 from ablate.search.storage import open_search
-from ablate.study.plan import candidate_maker
+from ablate.study.make_variant import candidate_maker
 from ablate.study.space import contains, grid, present
 from ablate.study.spec import load_study
 from ablate.study.study import Study

@@ -23,7 +23,7 @@ from ablate.program_experiment import ProgramExperiment
 from ablate.records.choices import Choice, Tried, choice_path, plan_choices, read_choice, write_choice
 from ablate.search import run as searching
 from ablate.search import tuning
-from ablate.study.plan import label
+from ablate.study.labels import label
 
 PROGRAM = """\
 import sys

@@ -16,7 +16,8 @@ from ablate.kinds.recipes import RECIPES, WRN_CIFAR, NamedRecipe
 from ablate.own_code import OwnCode
 from ablate.report.setting import describe_data
 from ablate.study.json_schema import json_schema
-from ablate.study.plan import enumerate_variants, label
+from ablate.study.labels import label
+from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Trial
 

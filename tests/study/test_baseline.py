@@ -8,7 +8,8 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
-from ablate.study.plan import enumerate_variants, label
+from ablate.study.labels import label
+from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 
 HEAD = """\

@@ -8,7 +8,8 @@ import pytest
 from planned import plan_trials
 
 from ablate.errors import StudyError
-from ablate.study.plan import enumerate_variants, label, varied_axes
+from ablate.study.labels import label, varied_axes
+from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Variant
 

@@ -17,7 +17,8 @@ from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
 from ablate.study.designs import Design, designed_rows, reference_rows
 from ablate.study.fractional import aliases, describe_fraction, fractional_design
-from ablate.study.plan import Enumeration, enumerate_variants, label
+from ablate.study.labels import label
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Study

@@ -9,7 +9,8 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
-from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label
+from ablate.study.labels import axis_value, label
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 
 CODE = """\

@@ -19,13 +19,8 @@ from ablate.nets.notation import Architecture, parse_architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import training_cost
 from ablate.study.data import Data
-from ablate.study.plan import (
-    Enumeration,
-    axis_value,
-    enumerate_variants,
-    label,
-    varied_axes,
-)
+from ablate.study.labels import axis_value, label, varied_axes
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Trial, Variant

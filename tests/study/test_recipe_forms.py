@@ -16,7 +16,8 @@ from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.report.setting import describe_recipe
 from ablate.study.costs import activation_memory, training_memory
-from ablate.study.plan import axis_value, enumerate_variants, label, varied_axes
+from ablate.study.labels import axis_value, label, varied_axes
+from ablate.study.plan import enumerate_variants
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Study

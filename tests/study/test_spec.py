@@ -13,7 +13,8 @@ from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.json_schema import json_schema
-from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants
+from ablate.study.make_variant import candidate_maker
+from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Initialization, Recipe
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data

@@ -9,7 +9,7 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.scaling import GrowthLine, GrowthPanel, Scaling
 from ablate.report.figures.step_times import StepTime, StepTimes
 from ablate.report.growth import net_axes
-from ablate.study.plan import plain
+from ablate.study.axis_text import plain
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis

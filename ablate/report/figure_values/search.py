@@ -19,9 +19,8 @@ from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.figures.pareto import CostPoint, ErrorAgainstCost
 from ablate.report.fitted_curve import FITTED, fit_curve
 from ablate.report.search_setting import MEASURES
+from ablate.study.axis_text import plain, short_axis
 from ablate.study.decision import VALIDATION_ERROR, Decision
-from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
 from ablate.study.study import Parameter
 
 if TYPE_CHECKING:
