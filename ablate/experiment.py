@@ -446,8 +446,7 @@ class StudyExperiment(ABC, Generic[V, T]):
         """
         from ablate.adopt import adopt_records
 
-        asked = self._asked(self._followed())[: len(self.variants)]
-        variants = [(name, self._trials_of(variant, seeds)) for name, variant, seeds in asked]
+        variants = [(self._name(variant), self._trials_of(variant, self.study.seeds)) for variant in self.variants]
         run = self._runner(self.runs, _console(console))
         return adopt_records(run, variants, self.runs, options or RunOptions(), self._measure)
 

@@ -131,6 +131,18 @@ def test_a_run_goes_on_from_any_part_of_the_records(done: ProgramExperiment, tmp
     assert of.status()["comparisons"] == done.status()["comparisons"]
 
 
+def test_the_records_of_all_rounds_are_adopted_at_once(done: ProgramExperiment, tmp_path: Path) -> None:
+    program(tmp_path)
+    shutil.copytree(done.runs, tmp_path / "runs")
+    (tmp_path / "train.py").write_text(f"{TRAIN}shift = 0\n")
+    of = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
+    assert isinstance(of, ProgramExperiment)
+    found = of.adopt(RunOptions(inline=True, quiet=True))
+    assert (sum(one.records for one in found.variants), found.exit_code) == (len(trained(done)), 0)
+    assert of.status()["comparisons"] == done.status()["comparisons"]
+    assert run(of)[0].trained == 0
+
+
 def test_a_failed_trial_ends_the_rounds_and_the_next_run_goes_on(done: ProgramExperiment, tmp_path: Path) -> None:
     of = program(tmp_path)
     (tmp_path / "broken").touch()
