@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None, max_examples=50)
 settings.load_profile("any machine")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a test a core; before torch is imported
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir():
+    _there = os.statvfs(MEMORY)
+    if _there.f_bavail * _there.f_frsize > 4 << 30 and not _there.f_flag & os.ST_NOEXEC:
+        # Where tmp_path is: on a disk the tests would wait for each file that is flushed.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 gc.set_threshold(50_000, 20, 20)  # with torch, pandas and matplotlib, a seventh of the time went into collections
 
 TINY = """\
@@ -43,6 +50,23 @@ def pytest_collection_finish() -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("ABLATE_DATA", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def newest_schema() -> Iterator[None]:
+    """Optuna reads its newest schema from a package once, not a dozen files whenever a search is opened."""
+    from optuna.storages._rdb.storage import _VersionManager
+
+    read, found = _VersionManager.get_head_version, list[str]()
+
+    def read_once(manager: _VersionManager) -> str:
+        if not found:
+            found.append(read(manager))
+        return found[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_VersionManager, "get_head_version", read_once)
+        yield
 
 
 @cache

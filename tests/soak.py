@@ -52,8 +52,8 @@ class Difference(Exception):
 class Round:
     """One random study, run undisturbed and disturbed. kinds: how often each fault was injected, counted here."""
 
-    def __init__(self, folder: Path, seed: str, kinds: Counter[str], runs: int) -> None:
-        self.folder, self.kinds, self.runs = folder, kinds, runs
+    def __init__(self, folder: Path, seed: str, kinds: Counter[str], runs: int, slots: int) -> None:
+        self.folder, self.kinds, self.runs, self.slots = folder, kinds, runs, slots
         self.draw = random.Random(seed)
         self.study = folder / "study.yaml"
         self.command = self.draw.choice(("run", "run", "search"))
@@ -123,7 +123,7 @@ class Round:
             "--runs",
             str(runs),
             "--slots",
-            "2",
+            str(self.slots),
             "--quiet",
         ]
         path = self.folder / f"said-{len(self.said)}.txt"
@@ -317,13 +317,13 @@ def compare(whole: Path, broken: Path) -> None:
                 raise Difference(f"trial {name}: other {key}: {str(one[key])[:500]} and {str(other[key])[:500]}")
 
 
-def soak(minutes: float, seed: int, runs: int = 8) -> int:
-    """Runs rounds for so long, one at least; the exit code. runs: disturbed ones in a round."""
+def soak(minutes: float, seed: int, runs: int = 8, slots: int = 2) -> int:
+    """Runs rounds for so long, one at least; the exit code. runs: disturbed ones in a round. slots: of each driver."""
     begun, kinds, rounds = time.monotonic(), Counter[str](), 0
     while not rounds or time.monotonic() - begun < 60 * minutes:
         with tempfile.TemporaryDirectory(prefix="ablate-soak-") as folder:
             try:
-                Round(Path(folder), str(seed + rounds), kinds, runs)()
+                Round(Path(folder), str(seed + rounds), kinds, runs, slots)()
             except Difference as difference:
                 print(f"--seed {seed + rounds}: {difference}")
                 return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,10 +13,15 @@ from typing import Any
 
 import pytest
 from console import Command, command_line, heavy_imports
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
 from waiting import wait_for
 
 from ablate.api import load_search
+from ablate.commands.outcome_text import search_text
+from ablate.launch.options import RunOptions
 from ablate.search import storage
+from ablate.search.drivers import WORKER, heartbeat, register_driver
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -50,21 +56,17 @@ URLS = (
 )
 
 
-def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command_line(*words), cwd=folder, capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search that has come to its end, and what it said."""
-    folder = tmp_path_factory.mktemp("tried")
+    folder, console = tmp_path_factory.mktemp("tried"), Console(file=io.StringIO(), width=200)
     (folder / "search.yaml").write_text(TINY_SEARCH)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ABLATE_CACHE", str(folder / "cache"))
         patch.delenv("ABLATE_STORAGE", raising=False)
-        done = run(folder, "search", "search.yaml", "--slots", 1)
-    assert done.returncode == 0, done.stderr
-    (folder / "said").write_text(done.stdout + done.stderr)
+        summary = load_search(folder / "search.yaml", runs=folder / "runs").run(RunOptions(inline=True), console)
+    assert summary.exit_code == 0
+    (folder / "said").write_text(console.file.getvalue() + search_text(summary))  # type: ignore[attr-defined]
     return folder
 
 
@@ -353,14 +355,13 @@ def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: 
 
 def test_who_only_reads_needs_no_right_to_write(ablate: Command, tmp_path: Path) -> None:
     """Of a driver that was killed its lock stays; here nobody can open that."""
-    shutil.rmtree(tmp_path / "runs")
-    words = ("-s", "recipe.epochs=4000")
-    line = command_line("search", "search.yaml", *words, "--slots", 1)
-    running = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: list((tmp_path / "runs").glob("*/epochs.jsonl")))
-    running.kill()
-    running.wait()
-    (lock,) = (tmp_path / "runs").glob("*search*/*/*.lock")
+    runs, words = tmp_path / "runs", ("-s", "search.trials=4")
+    study = storage.open_search(
+        load_search("search.yaml", words[1:]).study, storage.default_storage(runs), runs, lambda values: True
+    )
+    with register_driver(study, runs) as name:
+        study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={WORKER: heartbeat(name)}))
+    (lock,) = runs.glob("*search*/*/*.lock")
     lock.unlink()
     lock.mkdir()
     for command in ("status", "plan", "report"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
-import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +27,7 @@ from ablate.data.sources import Images
 from ablate.data.streaming import Streamed, stream, take_files
 from ablate.errors import DataError
 
-STREAM = """
-import sys, torch
-from pathlib import Path
-from ablate.data.data_sets import source_of
-from ablate.data.listing import list_part
-from ablate.data.streaming import stream, take_files
-from ablate.errors import DataError
-root = Path(sys.argv[1])
-part = take_files(list_part(source_of("imagenet").parts(root, ["train"])[0], root, "imagenet"), 224, torch.device("cpu"))
-try:
-    for images, _ in stream(part, torch.arange(36), 12):
-        print(len(images))
-except DataError as error:
-    print(error)
-"""
+NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of unshare(2)
 
 
 @pytest.fixture
@@ -48,12 +36,44 @@ def part(tmp_path: Path) -> Streamed:
     return take_files(list_images(tmp_path, "train"), 32, torch.device("cpu"))
 
 
-def test_a_full_dev_shm_and_too_few_descriptors_are_named(part: Streamed) -> None:
-    small = f"mount -t tmpfs -o size=64k tmpfs /dev/shm && exec {sys.executable} -c '{STREAM}' {part.files.folder.parent}"
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+def forked(work: Callable[[], None]) -> tuple[int, int]:
+    """A copy of this process, which need not import torch, at work: its id, and where to read what it writes to 1."""
+    reader, writer = os.pipe()
+    if not (pid := os.fork()):
+        os.dup2(writer, 1)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.close(writer)
+    return pid, reader
+
+
+def test_a_full_dev_shm_is_named() -> None:
+    def read_with_no_room() -> None:
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/dev/shm"], check=True)
+        try:
+            list(stream(part, torch.arange(36), 36))
+        except DataError as error:
+            os.write(1, str(error).encode())
+
+    def read_apart() -> None:
+        if ctypes.CDLL(None).unshare(NEW_MOUNTS):
+            os.write(1, b"not root")
+        else:
+            read_with_no_room()
+
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # tmp_path may be in /dev/shm
+        write_imagenet(Path(folder))
+        part = take_files(list_images(Path(folder), "train"), 224, torch.device("cpu"))
+        pid, reader = forked(read_apart)
+        with open(reader) as said:
+            found = said.read()
+        os.waitpid(pid, 0)
+    if found == "not root":
         pytest.skip("a /dev/shm of one's own takes root")
-    done = subprocess.run(["unshare", "-m", "sh", "-c", small], capture_output=True, text=True, timeout=120)
-    assert done.stdout.startswith("/dev/shm is full: decoded batches pass through it, it has 0 MiB; enlarge it (docker")
+    assert found.startswith("/dev/shm is full: decoded batches pass through it, it has 0 MiB; enlarge it (docker")
 
 
 @pytest.mark.parametrize(
@@ -138,33 +158,26 @@ def test_images_that_change_while_they_are_decoded_are_not_kept(tmp_path: Path, 
     assert np.unique(load_images("image_folder", 8, here)[0].train_images).tolist() == [0, 1]
 
 
-LOADING = """
-import sys, time, torch
-from pathlib import Path
-from ablate.data import streaming
-from ablate.data.data_sets import source_of
-from ablate.data.listing import list_part
-streaming.WORKERS = 2
-root = Path(sys.argv[1])
-files = list_part(source_of("imagenet").parts(root, ["train"])[0], root, "imagenet")
-part = streaming.take_files(files, 32, torch.device("cpu"))
-batches = streaming.stream(part, torch.arange(36), 3)
-next(batches)
-print("decoding", flush=True)
-time.sleep(60)
-"""
-
-
-def test_processes_that_decode_end_with_the_one_that_trains(part: Streamed) -> None:
+def test_processes_that_decode_end_with_the_one_that_trains(part: Streamed, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once: they would hold its trial's lock, and the next attempt would find it taken."""
-    line = [sys.executable, "-c", LOADING, str(part.files.folder.parent)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as training:
-        assert training.stdout is not None and training.stdout.readline() == "decoding\n"
-        children = psutil.Process(training.pid).children(recursive=True)
+    monkeypatch.setattr(streaming, "WORKERS", 2)
+
+    def train() -> None:
+        batches = stream(part, torch.arange(36), 3)
+        next(batches)
+        os.write(1, b"decoding")
+        time.sleep(60)
+
+    pid, reader = forked(train)
+    try:
+        assert os.read(reader, 100) == b"decoding"
+        children = psutil.Process(pid).children(recursive=True)
         assert len(children) >= 2
-        os.kill(training.pid, 9)
-        training.wait()
-        begun = time.monotonic()
-        _, alive = psutil.wait_procs(children, timeout=2)
-        alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-        assert not alive and time.monotonic() - begun < 3
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(reader)
+    begun = time.monotonic()
+    _, alive = psutil.wait_procs(children, timeout=2)
+    alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert not alive and time.monotonic() - begun < 3

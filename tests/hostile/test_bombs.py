@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,7 @@ def test_an_archive_stays_in_its_directory(tmp_path: Path, monkeypatch: pytest.M
             entry = tarfile.TarInfo("link/outside")
         entry.size = 1
         archive.addfile(entry, io.BytesIO(b"x"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what is watched may write there
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(path.read_bytes()).hexdigest())
     with watched(), pytest.raises(DataError, match="could not be downloaded"):
         load_images("cifar10", 32, Location(root, tmp_path / "cache", download=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,28 @@ def test_a_child_ends_with_whatever_it_has_started(child: Child) -> None:
     child.kill()
     wait_for(lambda: child.ended)
     wait_for(lambda: not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE)
+
+
+STARTS = """
+import sys, time
+sys.path[:] = {path!r}
+from ablate.processes.parent import Child
+child = Child("mains:echo", own_group=False)
+child.receive()
+print(child.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_stopped_child_ends_with_the_process_that_started_it() -> None:
+    """Though it leads no group and sees no input."""
+    line = [sys.executable, "-c", STARTS.format(path=sys.path)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = psutil.Process(int(starter.stdout.readline()))
+        child.suspend()
+        starter.kill()
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 20)
 
 
 def work(payload: Path, stop: object, report: object) -> str:
