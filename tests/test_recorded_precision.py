@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -153,7 +154,8 @@ def test_committed_records_are_found_on_any_processor(report: Path, bfloat16: bo
     ]
     found = load_experiment(files[0], scale=scale, runs=report / FOLDER, device="cpu")
     assert found.begun
-    assert found.study.auto_precision == "bfloat16"  # type: ignore[union-attr]
+    recorded = {json.loads(path.read_text())["recipe"]["precision"] for path in (report / FOLDER).glob("*/trial.json")}
+    assert {found.study.auto_precision} == recorded  # type: ignore[union-attr]
 
 
 def test_small_scales_name_no_precision(fast: Callable[[bool], None]) -> None:
