@@ -57,6 +57,8 @@ def run_text(summary: RunSummary) -> str:
 def found_text(analysis: StudyAnalysis | ProgramAnalysis, command: str) -> str:
     """What a run found: the finding, the best medians, and the next command; only the last if nothing is recorded.
 
+    Several data sets follow each other, and are named.
+
     Args:
         analysis: Of the study.
         command: The next command.
@@ -64,12 +66,14 @@ def found_text(analysis: StudyAnalysis | ProgramAnalysis, command: str) -> str:
     from ablate.report.finding import find
 
     shown = [summary for summary in analysis.summaries if summary.median is not None]
-    shown.sort(key=lambda summary: analysis.decision.cost(summary.median or 0.0))
-    width = max((len(summary.name) for summary in shown[:MOST_MEDIANS]), default=0)
+    titles = list(dict.fromkeys(summary.data_title for summary in shown))
+    shown.sort(key=lambda summary: (titles.index(summary.data_title), analysis.decision.cost(summary.median or 0.0)))
+    names = [f"{one.data_title}, {one.name}" if len(titles) > 1 else one.name for one in shown[:MOST_MEDIANS]]
+    width = max(map(len, names), default=0)
     lines = [find(analysis)]
-    for summary in shown[:MOST_MEDIANS] if len(shown) > 1 else ():
+    for name, summary in zip(names, shown) if len(shown) > 1 else ():
         value = analysis.format.value(summary.median or 0.0)
-        lines.append(f"  {summary.name:<{width}}  {value:>8}  {counted(summary.n, analysis.unit)}")
+        lines.append(f"  {name:<{width}}  {value:>8}  {counted(summary.n, analysis.unit)}")
     left = len(shown) - MOST_MEDIANS
     lines += [f"  and {counted(left, 'more variant')}"] if left > 0 else []
     return "\n".join([*filter(None, lines), f"next: {command}"])

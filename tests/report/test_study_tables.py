@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, record, recorded, written
 
+from ablate.commands.outcome_text import found_text
 from ablate.network_experiment import Experiment
 from ablate.report.document import Cell, Footnotes, Table
 from ablate.report.numbers import p_text, seeds_needed_text
@@ -44,6 +45,17 @@ def frame(experiment: Experiment) -> list[dict[str, str]]:
     """The rows of table.csv as they are written."""
     text = StudyReport(experiment.analysis()).frames()["table"].to_csv(index=False)
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_run_says_the_medians_of_each_data_set(tmp_path: Path) -> None:
+    said = found_text(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [20.0]}).analysis(), "x").splitlines()
+    medians = [line.split() for line in said if line.startswith("  ")]
+    assert [words[:3] for words in medians] == [
+        ["Digits,", "WRN-10-2", "6.00"],
+        ["Digits,", "WRN-10-1", "7.00"],
+        ["CIFAR-10,", "WRN-10-2", "20.00"],
+        ["CIFAR-10,", "WRN-10-1", "30.00"],
+    ]
 
 
 def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> None:
