@@ -18,7 +18,9 @@ from ablate.records.images import remember_copies
 from ablate.records.searches import KeptSearch, read_search, search_name
 from ablate.report.candidate import Candidate
 from ablate.running import status_of_runs
-from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
+from ablate.search.candidates import Candidates, PlannedCandidates
+from ablate.search.network_candidates import NetworkCandidates
+from ablate.search.program_candidates import ProgramCandidates
 from ablate.study.program import ProgramStudy
 from ablate.study.space import grid, is_finite
 from ablate.study.study import Parameter, Search, Study
@@ -330,3 +332,19 @@ def describe_parameter(parameter: Parameter) -> dict[str, Any]:
         **({"choices": list(parameter.choices)} if parameter.choices else {}),
         **({"when": {axis: list(values) for axis, values in parameter.when}} if parameter.when else {}),
     }
+
+
+def candidates_of(
+    study: Study | ProgramStudy, location: Location | None, maker: Callable[[dict[str, Any]], Any] | None = None
+) -> Candidates[Any, Any]:
+    """The candidates of a study's search.
+
+    Args:
+        study: It has a search.
+        location: Where the images are; None for a program.
+        maker: As in NetworkCandidates.
+    """
+    if isinstance(study, ProgramStudy):
+        return ProgramCandidates(study, maker)
+    assert location is not None
+    return NetworkCandidates(study, location, maker)

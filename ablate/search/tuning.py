@@ -18,8 +18,8 @@ from ablate.report.numbers import counted, format_of
 from ablate.report.setting import describe_held_out
 from ablate.report.tuned import Tuned
 from ablate.schedule.shards import assign_shards
-from ablate.search.candidates import Candidates, candidates_of
-from ablate.search.experiment import SearchExperiment, describe_parameter
+from ablate.search.candidates import Candidates
+from ablate.search.experiment import SearchExperiment, candidates_of, describe_parameter
 from ablate.study.axis_text import plain, short_axis
 from ablate.study.program import ProgramStudy
 from ablate.study.space import allows

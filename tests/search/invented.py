@@ -13,7 +13,7 @@ from ablate.records.records import trial_state
 from ablate.report.candidate import Candidate, CandidateState
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport
-from ablate.search.candidates import candidate_trials
+from ablate.search.network_candidates import candidate_trials
 from ablate.study.make_variant import candidate_maker
 from ablate.study.spec import load_study
 from ablate.study.study import Study

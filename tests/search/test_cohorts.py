@@ -13,7 +13,7 @@ from ablate.api import load_search
 from ablate.launch.options import RunOptions
 from ablate.launch.tasks import COHORT_WORK
 from ablate.records.epochs import read_epochs
-from ablate.search.candidates import NetworkCandidates
+from ablate.search.network_candidates import NetworkCandidates
 from ablate.train import cohort
 from ablate.train.job import Job
 

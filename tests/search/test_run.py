@@ -275,7 +275,7 @@ def test_measured_costs_are_objectives_of_one_device(tmp_path: Path, monkeypatch
             write_probe(runs, make_probe(variant, [event], "cpu", 1))
         return []
 
-    monkeypatch.setattr("ablate.search.candidates.probe_networks", probe)
+    monkeypatch.setattr("ablate.search.network_candidates.probe_networks", probe)
     more, space = "  also_minimize: [inference_time, parameters]\n", "{k: [1, 2, 3, 4, 5, 6]}"
     path, runs = invent(tmp_path, 3, more, space=space, sampler="random"), tmp_path / "runs"
     search(path, runs)
