@@ -33,10 +33,12 @@ class LoadedModule(NamedTuple):
     Args:
         module: The module.
         digest: Of its files when they were loaded; "" for an installed module.
+        path: Of its own file; None for an installed module.
     """
 
     module: ModuleType
     digest: str
+    path: Path | None
 
 
 _folders: tuple[str, ...] = ()  # searched first for user's modules
@@ -167,10 +169,12 @@ def find_callable(reference: str) -> Callable[..., Any]:
         sources = _sources(name)
         text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
         digest = hashlib.sha256(text.encode()).hexdigest()[:16] if sources else ""
-        if name not in _loaded or _loaded[name].digest != digest:
-            _loaded[name] = LoadedModule(_load(name, sources) if sources else importlib.import_module(name), digest)
+        path, loaded = sources.get(name), _loaded.get(name)
+        if loaded is None or (loaded.digest, loaded.path) != (digest, path):
+            loaded = LoadedModule(_load(name, sources) if sources else importlib.import_module(name), digest, path)
+            _loaded[name] = loaded
             _files.update(sources.values())
-        found: Any = _loaded[name].module
+        found: Any = loaded.module
         for part in attribute.split("."):
             try:
                 found = getattr(found, part)

@@ -222,6 +222,16 @@ def test_errors_name_the_reader_s_line(study: Path, reference: str, said: str) -
     assert text.startswith(f"{study}:6:") and said in text and "\n" not in text
 
 
+def test_an_error_names_the_file_beside_this_study(study: Path) -> None:
+    """Another folder may have a module of the same name and text, which was loaded before."""
+    for folder in (study.parent, study.parent / "other"):
+        folder.mkdir(exist_ok=True)
+        (folder / "readers.py").write_text(MODULE)
+        with pytest.raises(StudyError) as caught:
+            load_study(write(folder / "study.yaml", "net: {python: readers:chain}"))
+        assert f"{folder / 'readers.py'}:46: " in str(caught.value)
+
+
 def test_a_syntax_error_and_a_block_of_another_width(study: Path) -> None:
     (study.parent / "readers_broken.py").write_text("def f(:\n")
     (study.parent / "readers_binary.py").write_text("x = 1\0\n")
