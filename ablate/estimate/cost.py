@@ -71,8 +71,7 @@ def estimate_cost(
 
     Args:
         variants: Of the study.
-        trials: {"id": ..., "state": ...} of each trial, for each variant. Recorded trials cost nothing; an interrupted
-            trial costs its remaining epochs.
+        trials: Those of each variant. Recorded trials cost nothing; an interrupted trial costs its remaining epochs.
         runs: Directory of the records and probes.
         options: Where the study will run.
         now: When the run starts; None: now, in the local time zone.
