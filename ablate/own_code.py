@@ -21,7 +21,7 @@ from ablate.errors import NotationError, allowed, describe
 from ablate.own_modules import code_digest, default_arguments, find_callable, look_in, own_errors, same_folder
 
 REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-LARGEST = 2.0**127  # of a number that own code returns; larger ones overflow in means and on axes
+LARGEST = 2.0**127  # of a number that own code or a program returns; larger ones overflow in means and on axes
 KEYS = ("python", "args")  # of own code in a study file
 
 
@@ -186,8 +186,9 @@ def own_number(found: Any, reference: str, low: float = -LARGEST, where: str = "
     except (TypeError, ValueError, RuntimeError):
         raise NotationError(f"{reference} returned {type(found).__name__}; allowed: a number") from None
     if not low <= number <= LARGEST:
-        ends = f"{'' if low < 0 else f' from {low:g}'}{f' up to {LARGEST:.2g}' if LARGEST < abs(number) < math.inf else ''}"
-        raise NotationError(f"{reference} returned {number:g}{where}; allowed: a finite number{ends}")
+        start = f" from {low:g}" if low >= 0 else ""
+        end = f" up to {LARGEST:.2g}" if LARGEST < abs(number) < math.inf else ""
+        raise NotationError(f"{reference} returned {number:g}{where}; allowed: a finite number{start}{end}")
     return number
 
 

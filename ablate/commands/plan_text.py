@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from ablate.commands.status_text import NO_TRIALS, count_states
@@ -59,7 +59,6 @@ def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
     tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
     worded = set[str]()  # the axes whose values are not all numbers
     rows: list[tuple[str, ...]] = []
-    shared = lru_cache(maxsize=4096)(str)  # one text for equal ones, as most stand in many of 100,000 rows
     for variant in plan["variants"]:
         worded.update(axis for axis, value in variant["axes"].items() if not is_number(value))
         of_trials = [trial["state"] for trial in variant["trials"]]
@@ -77,7 +76,7 @@ def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
             _hours(variant["estimate"]) if of_trials else DASH,
             count_states(of_trials) or DASH,
         )
-        rows.append(tuple(map(shared, row)))
+        rows.append(tuple(map(sys.intern, row)))  # most texts stand in many of 100,000 rows
     columns = [
         *(Column("Variant", False), Column("Network", False)),
         *(Column(short_axis(axis) + (", tuned" if axis in tuned else ""), axis not in worded) for axis in axes),

@@ -26,6 +26,7 @@ import ablate
 from ablate.errors import RunError, describe, printable
 from ablate.files import read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
+from ablate.own_code import LARGEST
 from ablate.processes.child import Broken
 from ablate.processes.devices import cpu_model, gpu_models
 from ablate.processes.parent import SIGNALS
@@ -204,7 +205,7 @@ def _number(name: str, value: Any) -> Any:
         return _NO_NUMBER
     if isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
         return _NO_NUMBER
-    if value is None or not abs(value) < 2**127:  # larger ones overflow in means and on axes
+    if value is None or not abs(value) <= LARGEST:
         return None
     return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
 
