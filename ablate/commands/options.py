@@ -22,15 +22,24 @@ if TYPE_CHECKING:
     from ablate.nets.architecture import DepthRule as DepthRuleName
     from ablate.report.document import Document
 
+
+
+def parse_path(text: str | Path) -> Path:
+    """A path of the command line. An empty one, as of a shell variable that is not set, would be the current directory."""
+    if not str(text):
+        raise typer.BadParameter("found ''; allowed: a path")
+    return Path(text)
+
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)]
 Set = Annotated[
     Optional[list[str]], typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key: recipe.epochs=30.")
 ]
 Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="A scale of the study, such as small.")]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The directory of records.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory of reports.")]
-Root = Annotated[Optional[Path], typer.Option("--data-root", metavar="DIR", help="The directory of images.")]
+Runs = Annotated[Path, typer.Option("--runs", parser=parse_path, metavar="DIR", help="The directory of records.")]
+Out = Annotated[Path, typer.Option("--out", parser=parse_path, metavar="DIR", help="The directory of reports.")]
+Root = Annotated[Optional[Path], typer.Option("--data-root", parser=parse_path, metavar="DIR", help="The directory of images.")]
 Images = Annotated[
     Optional[list[str]], typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set.")
 ]
@@ -54,7 +63,7 @@ Argument = Annotated[
 Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Several: '{depth: 3, norm: batch}'.")]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")]
-WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict, safetensors or .t7 file.")
+WEIGHTS = typer.Option("--weights", parser=parse_path, metavar="FILE", help="A state_dict, safetensors or .t7 file.")
 RUNS, OUT = Path("runs"), Path("reports")
 MAX_GPUS = 1_000_000  # limit of a simulated run
 

@@ -26,6 +26,7 @@ from ablate.commands.options import (
     parse_cohort,
     parse_gpus,
     parse_interval,
+    parse_path,
     parse_shard,
     print_json,
     print_lines,
@@ -50,7 +51,7 @@ Log = Annotated[
     Optional[list[str]],
     typer.Option("--log", help="Follow it in: tensorboard, mlflow, wandb.", show_default=False, **one_of(TRACKERS)),
 ]
-Logs = Annotated[Path, typer.Option("--logs", metavar="DIR", help="The directory of these logs.")]
+Logs = Annotated[Path, typer.Option("--logs", parser=parse_path, metavar="DIR", help="The directory of these logs.")]
 LOGS = Path("logs")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Storage = Annotated[
@@ -206,7 +207,7 @@ def plan(
     runs: Runs = RUNS,
     probe: Annotated[bool, typer.Option("--probe", help="Time some steps of each network first.")] = False,
     gpus: Annotated[str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs.")] = "",
-    failures: Annotated[float, typer.Option("--failures", min=0, metavar="RATE", help="Failures per GPU per day.")] = 0.0,
+    failures: Annotated[float, typer.Option("--failures", min=0, max=1000, metavar="RATE", help="Failures per GPU per day.")] = 0.0,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,

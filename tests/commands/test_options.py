@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+import typer
 from typer.main import get_command
+from typer.models import OptionInfo
 
 import ablate
 from ablate.commands.cli import app
@@ -37,6 +40,21 @@ def test_intervals_cohorts_and_shards() -> None:
         for text in texts:
             with pytest.raises(RunError, match=f"^--[a-z-]+: found '{text}'; allowed: "):
                 parse(text)  # type: ignore[operator]
+
+
+def test_an_empty_path_is_not_the_current_directory() -> None:
+    options = {
+        name: info
+        for command in app.registered_commands
+        if command.callback
+        for name, hint in get_type_hints(command.callback, include_extras=True).items()
+        for info in getattr(hint, "__metadata__", ())
+        if isinstance(info, OptionInfo) and info.metavar in ("DIR", "FILE", "PATH", "RUNS")
+    }
+    assert {"runs", "out", "logs", "into", "output", "weights", "data_root"} <= set(options)
+    for info in options.values():
+        with pytest.raises(typer.BadParameter, match="found ''; allowed: a path"):
+            info.parser("")
 
 
 def test_a_message_names_a_flag_for_each_parameter() -> None:
