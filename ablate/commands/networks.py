@@ -70,7 +70,9 @@ def show(
 def draw(
     net: Annotated[str, typer.Argument(metavar="NET", help="WRN-28-10, or module:callable.", show_default=False)] = "",
     figure_1: Annotated[bool, typer.Option("--figure-1", help="The paper's figure 1, instead of NET.")] = False,
-    out: Annotated[Optional[Path], typer.Option("-o", "--out", parser=parse_path, metavar="PATH", help="An .svg, .png or .pdf file.")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", parser=parse_path, metavar="PATH", help="An .svg, .png or .pdf file.")
+    ] = None,
     argument: Argument = None,
     args: Arguments = "",
     depth_rule: DepthRule = "convolutions",

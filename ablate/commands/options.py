@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ablate.report.document import Document
 
 
-
 def parse_path(text: str | Path) -> Path:
     """A path of the command line. An empty one, as of a shell variable that is not set, would be the current directory."""
     if not str(text):
@@ -39,7 +38,9 @@ Set = Annotated[
 Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="A scale of the study, such as small.")]
 Runs = Annotated[Path, typer.Option("--runs", parser=parse_path, metavar="DIR", help="The directory of records.")]
 Out = Annotated[Path, typer.Option("--out", parser=parse_path, metavar="DIR", help="The directory of reports.")]
-Root = Annotated[Optional[Path], typer.Option("--data-root", parser=parse_path, metavar="DIR", help="The directory of images.")]
+Root = Annotated[
+    Optional[Path], typer.Option("--data-root", parser=parse_path, metavar="DIR", help="The directory of images.")
+]
 Images = Annotated[
     Optional[list[str]], typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set.")
 ]

@@ -157,7 +157,9 @@ def export(
     scale: Scale = "",
     runs: Runs = RUNS,
     data_root: Root = None,
-    out: Annotated[Path, typer.Option("--out", parser=parse_path, metavar="DIR", help="The directory of exports.")] = Path("exports"),
+    out: Annotated[Path, typer.Option("--out", parser=parse_path, metavar="DIR", help="The directory of exports.")] = Path(
+        "exports"
+    ),
 ) -> None:
     """Write trials and epochs, or networks, for other tools.
 
@@ -174,7 +176,10 @@ def export(
 def merge(
     directories: Directories,
     into: Annotated[
-        Path, typer.Option("--into", parser=parse_path, metavar="RUNS", help="The directory that receives them.", show_default=False)
+        Path,
+        typer.Option(
+            "--into", parser=parse_path, metavar="RUNS", help="The directory that receives them.", show_default=False
+        ),
     ],
 ) -> None:
     """Merge directories of records into one.
@@ -233,7 +238,8 @@ def clean(
 def archive(
     study: StudyFile,
     output: Annotated[
-        Optional[Path], typer.Option("-o", "--output", parser=parse_path, metavar="FILE", help="The zip file (default: NAME.zip).")
+        Optional[Path],
+        typer.Option("-o", "--output", parser=parse_path, metavar="FILE", help="The zip file (default: NAME.zip)."),
     ] = None,
     overrides: Set = None,
     scale: Scale = "",

@@ -207,7 +207,9 @@ def plan(
     runs: Runs = RUNS,
     probe: Annotated[bool, typer.Option("--probe", help="Time some steps of each network first.")] = False,
     gpus: Annotated[str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs.")] = "",
-    failures: Annotated[float, typer.Option("--failures", min=0, max=1000, metavar="RATE", help="Failures per GPU per day.")] = 0.0,
+    failures: Annotated[
+        float, typer.Option("--failures", min=0, max=1000, metavar="RATE", help="Failures per GPU per day.")
+    ] = 0.0,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
