@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -88,6 +89,16 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
 
     files = {"png": _pixel(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>', "pdf": b"%PDF-1.4"}
     monkeypatch.setattr(DrawnFigure, "rendered", lambda made, format: (made.figure, files[format])[1])
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Child processes of ablate are forks of the test's; they are added to this list. See tests/forked.py."""
+    from forked import in_place_of_subprocess
+
+    started: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr("ablate.processes.parent.subprocess", in_place_of_subprocess(started))
+    return started
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 import shutil
@@ -17,7 +18,7 @@ import psutil
 import pytest
 import torch
 from conftest import TINY
-from console import Command, command_line, heavy_imports
+from console import Command, command_line, heavy_imports, start_forked
 from PIL import Image
 from waiting import wait_for
 
@@ -29,15 +30,9 @@ from ablate.records.records import read_record
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts `ablate` and does not wait."""
-
-    def start(*words: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command_line(*words), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    return start
+def driver(tmp_path: Path, forked: list[subprocess.Popen[bytes]]) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `ablate` and does not wait; its workers are forks too."""
+    return functools.partial(start_forked, cwd=tmp_path)
 
 
 def epochs_recorded(runs: Path) -> int:
@@ -111,13 +106,15 @@ def test_plan_before_any_run(ablate: Command, tiny: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "runs").exists()
 
 
-def test_status_names_failures_with_cause_and_log(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+def test_status_names_failures_with_cause_and_log(
+    driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path
+) -> None:
     ids = [trial.id for trial in load_study(tiny).trials()]
     for trial_id in ids:
         (tmp_path / "runs" / trial_id / "epochs.jsonl").mkdir(parents=True)  # nothing can be appended to a directory
-    line = command_line("run", tiny, "--slots", 1)
-    failed = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert failed.returncode == 3 and "4 open" in failed.stderr and f"{ids[0]}/log.txt" in failed.stderr
+    failed = driver("run", tiny, "--slots", 1)
+    said = failed.communicate(timeout=120)[0]
+    assert failed.returncode == 3 and "4 open" in said and f"{ids[0]}/log.txt" in said
     status = json.loads(ablate("status", tiny, "--json").stdout)
     assert status["states"] == {"failed": 4}
     assert "is a directory" in status["trials"][0]["cause"] and Path(tmp_path, status["trials"][0]["log"]).exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Command, command_line, heavy_imports
+from console import Command, heavy_imports, start_forked
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 from waiting import wait_for
@@ -337,12 +337,11 @@ def test_a_failed_training_is_exit_3_and_is_tried_again(ablate: Command, tmp_pat
     assert sorted(one["net"] for one in found["candidates"])[-1] == "WRN-10-0.25-dropout0.3"
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs")
     words = ("search", "search.yaml", "-s", "recipe.epochs=4000", "--slots", 1)
-    running = subprocess.Popen(
-        command_line(*words), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    running = start_forked(*words, cwd=tmp_path)
     wait_for(lambda: any(path.stat().st_size for path in (tmp_path / "runs").glob("*/epochs.jsonl")))
     assert status(ablate, "-s", "recipe.epochs=4000")["states"] == {"running": 1, "missing": 2}
     running.send_signal(signal.SIGTERM)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,7 @@ from ablate.train.ranks import RankDied, train_on_ranks
 from ablate.train.trial import train_trial
 
 Made = Callable[..., Job]
+Ranks = list["subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -57,9 +58,8 @@ def rows(job: Job) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if "seconds" not in key} for row in found]
 
 
-def ranks(parent: psutil.Process) -> list[psutil.Process]:
-    found = [child for child in parent.children(recursive=True) if "ablate.train.rank" in " ".join(child.cmdline())]
-    return sorted(found, key=lambda process: process.pid)
+def running(started: Ranks) -> Ranks:
+    return [rank for rank in started if rank.poll() is None]
 
 
 def test_two_processes_have_the_loss_curve_of_one_and_keep_all_logits_once(made: Made) -> None:
@@ -95,7 +95,7 @@ def by_hand(job: Job) -> list[float]:
     return losses
 
 
-def test_batch_norm_is_each_devices_own_and_neither_a_stop_nor_a_killed_rank_costs_a_bit(made: Made) -> None:
+def test_batch_norm_is_each_devices_own_and_neither_a_stop_nor_a_killed_rank_costs_a_bit(made: Made, forked: Ranks) -> None:
     job = made("WRN-10-0.25", "whole", gpus=2, epochs=3, ema=0.9)
     assert train(job) == "completed"
     losses = by_hand(made("WRN-10-0.25", "by_hand"))
@@ -103,12 +103,11 @@ def test_batch_norm_is_each_devices_own_and_neither_a_stop_nor_a_killed_rank_cos
     assert rows(job)[0]["train_loss"] != pytest.approx(2.3315856, rel=1e-5)  # of one device
 
     broken, seen, killed = replace(job, runs=job.runs.with_name("broken")), [], []
-    me = psutil.Process()
 
     def kill(row: dict[str, Any]) -> None:
         seen.append(row["epoch"])
         if not killed:
-            killed.extend(ranks(me)[1:])
+            killed.extend(running(forked)[1:])
             killed[0].kill()
 
     assert train(broken, stop=lambda: True) == "interrupted" and len(rows(broken)) == 1
@@ -116,7 +115,7 @@ def test_batch_norm_is_each_devices_own_and_neither_a_stop_nor_a_killed_rank_cos
     assert len(killed) == 1
     assert seen[0] == 2 and seen[-1] == 3
     assert rows(broken) == rows(job)
-    assert not ranks(me)
+    assert not running(forked)
 
 
 BREAKS = """
@@ -136,7 +135,9 @@ rank._train = breaks
 LOST_GPU = "RuntimeError('CUDA error: an illegal memory access was encountered')"
 
 
-def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
+    made: Made, monkeypatch: pytest.MonkeyPatch, forked: Ranks
+) -> None:
     """A lost GPU may be no fault of the training; a full disk is not tried again."""
     job = made("WRN-10-0.25", "breaks", gpus=2)
     mark = job.runs.with_name("attempts")
@@ -149,7 +150,7 @@ def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(made: Made, mo
     with pytest.raises(OSError, match="No space") as caught:
         train(job)
     assert type(caught.value) is OSError
-    assert mark.read_text() == "xx" and not ranks(psutil.Process())
+    assert mark.read_text() == "xx" and not running(forked)
 
 
 @pytest.mark.parametrize(("error", "attempts"), [(RankDied("rank 1 died"), 2), (OSError(28, "No space"), 1)])
