@@ -76,8 +76,8 @@ def test_nothing_is_trained_twice(made: Experiment, tmp_path: Path) -> None:
     with pytest.raises(RunError) as error:
         of(tmp_path, made.runs).run(QUIET)
     assert str(error.value) == (
-        f"recipe.precision: auto is bfloat16 in {made.runs}, for the device of its records; for a processor it is float32; "
-        "use another directory, or run with -s recipe.precision=bfloat16"
+        f"recipe.precision: auto is bfloat16 in {made.runs}, for the device of its records; "
+        "for a processor (without bfloat16) it is float32; use another directory, or run with -s recipe.precision=bfloat16"
     )
     assert of(tmp_path, made.runs).status()["states"] == {"recorded": 1, "missing": 1}
 

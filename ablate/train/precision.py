@@ -95,13 +95,14 @@ def devices_of(kind: str) -> list[str]:
 
 
 def describe_device(device: str) -> str:
-    """The name of a device in messages, that of a GPU with its compute capability.
+    """The name of a device in messages: a GPU with its compute capability, a processor with its fast instructions.
 
     Args:
         device: As torch names it.
     """
     if device == "cpu":
-        return cpu_model()
+        asked = {flag for precision in PRECISIONS.values() for flag in precision.instructions or ()}
+        return f"{cpu_model()} ({', '.join(sorted(cpu_flags() & asked)) or 'without bfloat16'})"
     import torch
 
     return f"{torch.cuda.get_device_name(device)} (compute capability {'.'.join(map(str, _capability(device)))})"

@@ -82,7 +82,7 @@ def test_a_run_remembers_it_and_another_device_is_refused(tmp_path: Path, device
     first = load(tmp_path)
     assert not (tmp_path / "runs").exists()  # a plan writes nothing
     assert first.run(RunOptions("cpu", inline=True, quiet=True)).exit_code == 0
-    assert remembered_precision(tmp_path / "runs") == ChosenPrecision("bfloat16", "a processor")
+    assert remembered_precision(tmp_path / "runs") == ChosenPrecision("bfloat16", "a processor (avx512_bf16)")
     devices["cpu"] = frozenset()
     assert ids(load(tmp_path)) == ids(first)  # which can be read anywhere, but not continued
     record = trial_directory(tmp_path / "runs", ids(first)[0])
@@ -90,8 +90,8 @@ def test_a_run_remembers_it_and_another_device_is_refused(tmp_path: Path, device
     with pytest.raises(RunError) as error:
         load(tmp_path).run(RunOptions("cpu", inline=True, quiet=True))
     assert str(error.value) == (
-        f"recipe.precision: auto is bfloat16 in {tmp_path / 'runs'}, for a processor; for a processor it is float32; "
-        "use another directory, or run with -s recipe.precision=bfloat16"
+        f"recipe.precision: auto is bfloat16 in {tmp_path / 'runs'}, for a processor (avx512_bf16); "
+        "for a processor (without bfloat16) it is float32; use another directory, or run with -s recipe.precision=bfloat16"
     )
     (tmp_path / "aside").rename(record)
     merge_runs([tmp_path / "runs"], tmp_path / "merged")
@@ -118,7 +118,7 @@ def test_a_device_that_is_slower_is_named_and_one_without_is_refused(devices: di
         "recipe.precision: GPU 1 (compute capability 7.5) is slower with bfloat16 than with float16 or float32"
     ]
     (line,) = check_precision("float16", ["cpu"])
-    assert line == "recipe.precision: a processor is slower with float16 than with bfloat16 or float32"
+    assert line == "recipe.precision: a processor (avx512_bf16) is slower with float16 than with bfloat16 or float32"
     for device in ("cpu", "cuda:1"):
         with pytest.raises(RunError, match="has no tf32; use float32"):
             check_precision("tf32", [device])
