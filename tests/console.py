@@ -25,15 +25,16 @@ def command_line(*words: object) -> list[str]:
     return [str(Path(sys.executable).with_name("ablate")), *map(str, words)]
 
 
-def start_forked(*words: object, cwd: Path) -> subprocess.Popen[str]:
+def start_forked(*words: object, cwd: Path, before: str = "") -> subprocess.Popen[str]:
     """The console script in a fork of this process, which is not waited for. Its output has both streams.
 
     It is given a device, because the fixture `ablate` trains trials inline where that is chosen automatically.
+    before: code that the fork runs before.
     """
     from forked import Forked
 
     line = ["ablate", *map(str, words), "--device", "cpu"]
-    code = f"import sys; sys.argv = {line!r}; from ablate.__main__ import main; main()"
+    code = f"{before}import sys; sys.argv = {line!r}; from ablate.__main__ import main; main()"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return Forked([sys.executable, "-c", code], cwd=cwd, text=True, **streams)
 

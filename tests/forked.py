@@ -26,14 +26,14 @@ POSSIBLE = sys.platform == "linux" and not torch.cuda.is_available()
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
-    """A process that runs the code of the command `python -c CODE` in a fork of this one, where that is possible."""
+    """A process that does the command `python -c CODE ARGUMENT...` in a fork of this one, where that is possible."""
 
     def __init__(self, command: Sequence[str], **more: Any) -> None:
-        python, option, code = command
+        python, option, code, *arguments = command
         assert (python, option) == (sys.executable, "-c")
         if POSSIBLE:
             environment = dict(more.get("env") or os.environ)
-            more["preexec_fn"] = functools.partial(_run, code, environment, more.get("pass_fds", ()))
+            more["preexec_fn"] = functools.partial(_run, code, arguments, environment, more.get("pass_fds", ()))
         super().__init__(command, **more)
 
 
@@ -48,7 +48,7 @@ def in_place_of_subprocess(started: list[subprocess.Popen[bytes]]) -> SimpleName
     return SimpleNamespace(Popen=start, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
 
 
-def _run(code: str, environment: dict[str, str], files: Sequence[int]) -> NoReturn:
+def _run(code: str, arguments: list[str], environment: dict[str, str], files: Sequence[int]) -> NoReturn:
     """Be what the command would be: no open files but its own, its environment, and no handler of this process."""
     status = 1
     try:
@@ -65,6 +65,7 @@ def _run(code: str, environment: dict[str, str], files: Sequence[int]) -> NoRetu
         sys.stdin, sys.stdout, sys.stderr = streams
         os.environ.clear()
         os.environ.update(environment)
+        sys.argv = ["-c", *arguments]
         exec(code, {"__name__": "__main__"})
         status = 0
     except SystemExit as end:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from console import start_forked
 from planned import plan_text
 from rich.console import Console
+from waiting import wait_for
 
 from ablate.api import load_experiment
 from ablate.commands.outcome_text import run_text, verification_text
@@ -22,6 +20,8 @@ from ablate.launch.options import RunOptions
 from ablate.launch.summary import INCOMPLETE, RunSummary
 from ablate.processes.signals import PREEMPTED
 from ablate.program_experiment import ProgramExperiment
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 STUDY = """\
 name: program
@@ -98,17 +98,12 @@ def test_a_killed_program_is_tried_again_and_sees_one_core(tmp_path: Path) -> No
 def test_a_preempted_run_ends_its_programs_and_goes_on_later(tmp_path: Path) -> None:
     of = experiment(tmp_path, "slow")
     begun = of.runs / of.trials()[0].id / "epochs.jsonl"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ablate", "run", "study.yaml", "--device", "cpu", "--slots", "1"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    process = start_forked("run", "study.yaml", "--slots", 1, cwd=tmp_path)
     try:
-        until = time.monotonic() + 60
-        while not (begun.exists() and begun.stat().st_size) and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: begun.exists() and begun.stat().st_size, 60)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == PREEMPTED
+        process.communicate(timeout=30)
+        assert process.returncode == PREEMPTED
     finally:
         process.kill()
     assert of.status()["states"] == {"interrupted": 1}

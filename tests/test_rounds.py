@@ -7,11 +7,10 @@ import json
 import math
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from console import start_forked
 from planned import plan_text
 from recorded import record
 from rich.console import Console
@@ -155,16 +154,12 @@ def test_a_failed_trial_ends_the_rounds_and_the_next_run_goes_on(done: ProgramEx
     assert trained(of) == trained(done)
 
 
+@pytest.mark.usefixtures("forked")
 def test_parts_that_share_the_records_share_each_round(done: ProgramExperiment, tmp_path: Path) -> None:
     of = program(tmp_path)
-    command = [sys.executable, "-m", "ablate", "run", "study.yaml", "--device", "cpu", "--slots", "1", "--shard"]
-    parts = [
-        subprocess.Popen(
-            [*command, f"{part}/2"], cwd=tmp_path, env={"PYTHONPATH": ":".join(sys.path), "PATH": ""}, stderr=-1
-        )
-        for part in (1, 2)
-    ]
-    said = [part.communicate(timeout=120)[1].decode() for part in parts]
+    words = ("run", "study.yaml", "--slots", 1, "--shard")
+    parts = [start_forked(*words, f"{part}/2", cwd=tmp_path) for part in (1, 2)]
+    said = [part.communicate(timeout=120)[0] for part in parts]
     assert [part.returncode for part in parts] == [0, 0], said
     assert trained(of) == trained(done)
     assert "share each round through runs" in said[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import append_epoch
 from ablate.records.records import read_record
 from ablate.report.figures.training_curves import MEASURES
+from tests.benchmarks import reporting
 from tests.benchmarks.reporting import (
     OURS,
     PLAIN,
@@ -53,8 +56,11 @@ def test_both_ways_come_to_the_same(recorded: Recorded) -> None:
         np.testing.assert_array_equal(curve, plain[plain.lr == rate][list(MEASURES)])
 
 
-def test_the_benchmark_compares_both_for_the_table_and_the_curves(tmp_path: Path) -> None:
+def test_the_benchmark_compares_both_for_the_table_and_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes whose memory is measured are forks: that they are new ones is what measures it alone."""
     said: list[str] = []
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(reporting, "multiprocessing", SimpleNamespace(get_context=lambda kind: context))
     found = bench_report(11, 3, tmp_path / "records", rounds=1, whole=False, announce=said.append)
     assert [one.title for one in found] == ["table of 10 trials, 3 epochs", "curves of 10 trials, 3 epochs"]
     for one in found:

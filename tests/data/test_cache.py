@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import Forked
 from PIL import Image
 
 from ablate.data import array_cache, location
@@ -64,7 +65,7 @@ def test_only_missing_test_images_are_said_to_be_missing(here: Location) -> None
 
 def test_two_processes_decode_once(here: Location) -> None:
     command = [sys.executable, "-c", LOAD, str(here.root), str(here.cache)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Forked(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate()[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert said.count("decoding") == 1

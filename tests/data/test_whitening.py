@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import Forked
 from sklearn.covariance import empirical_covariance
 
 from ablate.data.location import Location
@@ -150,7 +151,7 @@ def test_a_damaged_file_is_made_anew(here: Location, damage: Callable[[bytes], b
 
 def test_two_processes_whiten_once(here: Location) -> None:
     command = [sys.executable, "-c", WHITEN, str(here.cache)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Forked(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate()[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert said.count("whitening some by 60 training images") == 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from console import start_forked
 from recorded import record
 from soak import Difference, compare, small_disk
 
@@ -20,6 +20,8 @@ from ablate.data.location import Location
 from ablate.launch.options import RunOptions
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 TRIALS = 4
 
@@ -34,20 +36,17 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "runs"
 
 
-def run(study: Path, runs: str = "runs", **limits: int) -> subprocess.CompletedProcess[str]:
-    def limit() -> None:
-        for name, most in limits.items():
-            resource.setrlimit(getattr(resource, name), (most, most))
-
-    line = [sys.executable, "-m", "ablate", "run", study.name, "--runs", runs, "--slots", "1", "-s", "recipe.epochs=2"]
-    line += ["--checkpoint-every", "1"]
-    done = subprocess.run(line, cwd=study.parent, capture_output=True, text=True, timeout=120, preexec_fn=limit)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+def run(study: Path, before: str = "") -> tuple[int, str]:
+    """The exit code of a driver, and what it said. before: code that its process runs before."""
+    words = ("run", study.name, "--slots", 1, "-s", "recipe.epochs=2", "--checkpoint-every", "1")
+    driver = start_forked(*words, cwd=study.parent, before=before)
+    said = driver.communicate(timeout=120)[0]
+    assert "Traceback" not in said, said
+    return driver.returncode, said
 
 
-def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if line.startswith(("failed: ", "error: "))]
+def errors(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line.startswith(("failed: ", "error: "))]
 
 
 def content(directory: Path) -> dict[str, Any]:
@@ -60,17 +59,17 @@ def test_a_full_disk_and_one_that_is_read_only(disk: Path, tiny: Path) -> None:
     assert whole.run(RunOptions(inline=True, quiet=True)).exit_code == 0
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     (disk / "filler").write_bytes(bytes(free - 120_000))  # a checkpoint or two fit
-    full = run(tiny)
+    code, full = run(tiny)
     (said,) = errors(full)
-    assert full.returncode == 3 and "No space left on device: '" in said and "checkpoint-" in said, full.stderr
-    assert f"{TRIALS} open" in full.stderr
+    assert code == 3 and "No space left on device: '" in said and "checkpoint-" in said, full
+    assert f"{TRIALS} open" in full
     left = content(disk)
     assert not any(name.endswith((".tmp", "result.json")) for name in left)
 
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    read_only = run(tiny)
+    code, read_only = run(tiny)
     (said,) = errors(read_only)
-    assert read_only.returncode in (2, 3) and "Read-only file system: '" in said, read_only.stderr
+    assert code in (2, 3) and "Read-only file system: '" in said, read_only
     assert content(disk) == left
 
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
@@ -80,9 +79,9 @@ def test_a_full_disk_and_one_that_is_read_only(disk: Path, tiny: Path) -> None:
 
 
 def test_no_more_file_descriptors_for_a_worker(tiny: Path) -> None:
-    done = run(tiny, RLIMIT_NOFILE=8)
+    code, done = run(tiny, "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8)); ")
     (said,) = errors(done)
-    assert done.returncode in (2, 3) and "Too many open files" in said and f"{TRIALS} open" in done.stderr, done.stderr
+    assert code in (2, 3) and "Too many open files" in said and f"{TRIALS} open" in done, done
     again = load_study(tiny, ["recipe.epochs=2"], runs=tiny.parent / "runs")
     assert again.run(RunOptions(inline=True, quiet=True)).trained == TRIALS
 

@@ -33,12 +33,10 @@ time.time_ns = lambda: int(time.time() * 1e9)
 """
 
 
-def start(study: Path, *words: str, before: Sequence[str] = (), path: Path | None = None) -> subprocess.Popen[str]:
-    """A driver with a slot, marked; before: of the command line, path: on Python's."""
+def start(study: Path, *words: str, before: Sequence[str], path: Path) -> subprocess.Popen[str]:
+    """A driver with a slot; before: of the command line, path: on Python's."""
     line = [*before, sys.executable, "-m", "ablate", "run", study.name, "--slots", "1", "--device", "cpu", *words]
-    environment = {**os.environ, "ABLATE_TEST_MARK": str(study.parent)}
-    if path:
-        environment["PYTHONPATH"] = os.pathsep.join([str(path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), *sys.path])}
     return subprocess.Popen(
         line, cwd=study.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import TINY
-from faults.test_drivers import start
-from faults.test_workers import marked, wait_for
+from console import start_forked
+from faults.test_workers import is_alive, wait_for
 
 from ablate.api import load_study
 from ablate.launch.options import RunOptions
@@ -32,18 +33,18 @@ def check_files(runs: Path) -> None:
         assert not list(directory.glob(".*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1])
-def test_a_signal_that_preempts_keeps_the_epochs(tiny: Path, number: int) -> None:
+@pytest.mark.usefixtures("forked")
+def test_a_signal_that_preempts_keeps_the_epochs(tiny: Path) -> None:
     """As SIGINT and SIGTERM do; see tests/commands/test_cli.py."""
-    running = start(tiny, *ENDLESS)
+    running = start_forked("run", tiny.name, *ENDLESS, "--slots", 1, cwd=tiny.parent)
     wait_for(lambda: epochs_recorded(tiny.parent / "runs") >= 2, 300)
-    worker = next(process for process in marked(str(tiny.parent)) if process.pid != running.pid)
-    worker.send_signal(number)  # to the whole job: it is the driver's to hear
-    running.send_signal(number)
+    (worker,) = psutil.Process(running.pid).children(recursive=True)
+    worker.send_signal(signal.SIGUSR1)  # to the whole job: it is the driver's to hear
+    running.send_signal(signal.SIGUSR1)
     said = running.communicate(timeout=300)[0]
     assert running.returncode == 75 and "2 open" in said and "Traceback" not in said, said
     check_files(tiny.parent / "runs")
-    assert not marked(str(tiny.parent))
+    assert not is_alive(worker.pid)
 
 
 def test_a_damaged_record_is_made_again_by_the_next_run(tmp_path: Path) -> None:

@@ -207,9 +207,18 @@ class Case:
         if (seen := self.seen()) != self.before:
             changed = {path for path in {*seen, *self.before} if seen.get(path) != self.before.get(path)}
             raise Finding(f"changed outside: {sorted(changed)}")
-        places = [path for path in self.folder.rglob("*") if not path.is_symlink()]
-        if (taken := sum(os.lstat(path).st_blocks for path in places) // 2048) > MEGABYTES:
+        if (taken := blocks(self.folder) // 2048) > MEGABYTES:
             raise Finding(f"{taken} MB of the disk")
+
+
+def blocks(folder: Path | str) -> int:
+    """How many blocks of 512 bytes all in a folder has; links are not followed."""
+    with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
+        return sum(
+            entry.stat(follow_symlinks=False).st_blocks + (blocks(entry.path) if entry.is_dir(follow_symlinks=False) else 0)
+            for entry in entries
+        )
+    return 0
 
 
 # The kinds: what is planted at a path, in whose place there may be a file or a directory.
@@ -796,10 +805,10 @@ def try_all(base: Base, place: str, every: int = 1) -> tuple[Counter[str], list[
 
 @pytest.mark.parametrize("place", PLACES)
 def test_whatever_is_planted_there_is_no_harm(base: Base, place: str) -> None:
-    """Half of the kinds in each place, the other half in the next; `python -m tests.hostile.test_planted` tries all."""
-    counts, findings = try_all(base, place, 2)
+    """A third of the kinds in each place, the others in the next; `python -m tests.hostile.test_planted` tries all."""
+    counts, findings = try_all(base, place, 3)
     assert not findings, "\n".join(findings)
-    assert sum(counts.values()) >= len(kinds()) // 2
+    assert sum(counts.values()) >= len(kinds()) // 3
 
 
 if __name__ == "__main__":

@@ -402,6 +402,7 @@ def test_a_block_takes_arguments_and_none_of_the_axes_it_would_ignore(study: Pat
         load_study(write(study, "grid: {block: readers:block, k: 1, depth: 10}", budget="{parameters: 1M, solve: l}"))
 
 
+@pytest.mark.usefixtures("forked")
 def test_errors_while_training_name_the_line_too(study: Path) -> None:
     (study.parent / "readers.py").write_text(
         "import torch\nfrom torch import nn\n\n\nclass Late(nn.Module):\n"

@@ -55,6 +55,7 @@ def cluster(environment: None) -> Iterator[Any]:
     soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
     soon |= {"prestart_worker_first_driver": False, "enable_worker_prestart": False}  # each imports ray for nothing
     head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "_system_config": soon}
+    head |= {"no_monitor": True, "include_log_monitor": False}  # nothing is scaled, and logs are files
     made = Cluster(initialize_head=True, head_node_args=head)
     yield made
     ray.shutdown()

@@ -1,7 +1,4 @@
-"""An invented landscape instead of training: the error of a network in a fold at an epoch, recorded as a training would.
-
-As a script it is a driver of its own: python landscape.py STUDY RUNS [STORAGE [SECONDS]], SECONDS an epoch.
-"""
+"""An invented landscape instead of training: the error of a network in a fold at an epoch, recorded as a training would."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
 from recorded import PROVENANCE
@@ -156,10 +153,9 @@ def told(trials: list[optuna.trial.FrozenTrial]) -> list[dict[str, Any]]:
     ]
 
 
-if __name__ == "__main__":
-    study, runs, *rest = sys.argv[1:]
-    seconds = float(rest[1]) if len(rest) > 1 else 0.0
+def drive(study: str, runs: str, storage: str = "", seconds: float = 0.0) -> NoReturn:
+    """Runs a search whose epochs take so long, says what it came to, and ends the process."""
     slow = Landscape(before=lambda trial, epoch: time.sleep(seconds))
-    summary = search(Path(study), Path(runs), slow, rest[0] if rest else "")
+    summary = search(Path(study), Path(runs), slow, storage)
     print(search_text(summary))
     sys.exit(summary.exit_code)

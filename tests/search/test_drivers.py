@@ -14,8 +14,8 @@ from typing import Any
 
 import optuna
 import pytest
+from forked import Forked
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from search import landscape
 from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, told
 from waiting import wait_for
 
@@ -27,14 +27,12 @@ from ablate.search.run import SearchDriver
 from ablate.search.storage import current_trials, default_storage, open_search
 from ablate.study.study import Trial
 
-SCRIPT = Path(landscape.__file__)
-
 
 def drive(path: Path, runs: Path, seconds: float, storage: str = "") -> subprocess.Popen[str]:
     """Another driver, in a process of its own, whose epochs take so long."""
-    here = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, str(SCRIPT), str(path), str(runs), storage, str(seconds)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": here}, stdout=subprocess.PIPE, text=True)
+    code = f"import sys; sys.path[:] = {sys.path!r}; from search.landscape import drive; "
+    code += f"drive({str(path)!r}, {str(runs)!r}, {storage!r}, {seconds})"
+    return Forked([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
 def opened(path: Path, runs: Path, url: str = "") -> optuna.Study:
