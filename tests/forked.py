@@ -37,6 +37,22 @@ class Forked(subprocess.Popen):  # type: ignore[type-arg]
         super().__init__(command, **more)
 
 
+def said_by_two(code: str, *arguments: str) -> str:
+    """What two processes print that run `python -c CODE ARGUMENT...`.
+
+    The code says that it is ready, and calls input(), which both leave at the same moment.
+    """
+    command = [sys.executable, "-c", code, *arguments]
+    both = [Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = "".join(process.communicate()[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0], said
+    return said
+
+
 def in_place_of_subprocess(started: list[subprocess.Popen[bytes]]) -> SimpleNamespace:
     """What ablate.processes.parent is to have as its module `subprocess`: children are forks, and are added to a list."""
 

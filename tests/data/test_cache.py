@@ -3,15 +3,13 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from forked import Forked
+from forked import said_by_two
 from PIL import Image
 
 from ablate.data import array_cache, location
@@ -27,6 +25,8 @@ import sys
 from pathlib import Path
 from ablate.data.cache import load_images
 from ablate.data.location import Location
+print("ready", flush=True)
+input()
 load_images("image_folder", 8, Location(Path(sys.argv[1]), Path(sys.argv[2])), print)
 """
 
@@ -64,10 +64,7 @@ def test_only_missing_test_images_are_said_to_be_missing(here: Location) -> None
 
 
 def test_two_processes_decode_once(here: Location) -> None:
-    command = [sys.executable, "-c", LOAD, str(here.root), str(here.cache)]
-    both = [Forked(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = "".join(process.communicate()[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+    said = said_by_two(LOAD, str(here.root), str(here.cache))
     assert said.count("decoding") == 1
 
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from forked import Forked
+from forked import said_by_two
 from sklearn.covariance import empirical_covariance
 
 from ablate.data.location import Location
@@ -33,6 +31,8 @@ from ablate.data.whitening import load_whitened
 draw = np.random.RandomState(0)
 images, labels = draw.randint(0, 256, (60, 4, 4, 3), np.uint8), np.arange(60) % 3
 here = Location(Path(), Path(sys.argv[1]))
+print("ready", flush=True)
+input()
 load_whitened("some", Images(images, labels, images[:9], labels[:9]), "0" * 16, None, here, print)
 """
 
@@ -150,10 +150,7 @@ def test_a_damaged_file_is_made_anew(here: Location, damage: Callable[[bytes], b
 
 
 def test_two_processes_whiten_once(here: Location) -> None:
-    command = [sys.executable, "-c", WHITEN, str(here.cache)]
-    both = [Forked(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = "".join(process.communicate()[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+    said = said_by_two(WHITEN, str(here.cache))
     assert said.count("whitening some by 60 training images") == 1
 
 
