@@ -5,8 +5,8 @@ from __future__ import annotations
 from ablate.clean import Cleaning, Item
 from ablate.commands.outcome_text import bytes_text
 from ablate.errors import printable
-from ablate.report.document import Column, make_table
 from ablate.report.numbers import counted
+from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
 
 HEADS = {

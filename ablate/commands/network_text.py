@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ablate.report.document import Column, make_table
 from ablate.report.numbers import blocks_text, quantity
+from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
 from ablate.study.axis_text import plain
 

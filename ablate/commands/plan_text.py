@@ -11,10 +11,9 @@ from typing import Any
 from ablate.commands.status_text import NO_TRIALS, count_states
 from ablate.data.folders import describe_counts
 from ablate.errors import printable
-from ablate.report.candidate import is_number
-from ablate.report.document import Column, make_table
-from ablate.report.numbers import DASH, blocks_text, counted, quantity
-from ablate.report.search_setting import MEASURES
+from ablate.report.numbers import DASH, blocks_text, counted, is_number, quantity
+from ablate.report.setting import MEASURES
+from ablate.report.table import Column, make_table
 from ablate.report.verdicts import cannot_reach, listed
 from ablate.report.writers.plain import rows_lines, table_text
 from ablate.study.axis_text import plain, short_axis

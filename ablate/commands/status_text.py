@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ablate.errors import printable
-from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
+from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
 from ablate.schedule.durations import duration
 from ablate.study.axis_text import plain, short_axis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.errors import printable
-from ablate.report.document import Column, make_table
+from ablate.report.table import Column, make_table
 from ablate.report.trace import CsvRow, Trace, shown_columns
 from ablate.report.writers.plain import table_text
 

@@ -69,7 +69,7 @@ FIGURES = (
         reports=("trained",),
         choice="optional",
         values="ablate.report.figure_values.curves:train_test_values",
-        draw="ablate.report.figures.train_test:draw_train_test",
+        draw="ablate.report.figures.curves:draw_train_test",
     ),
     FigureKind(
         name="errors",
@@ -117,7 +117,7 @@ FIGURES = (
         alt_text="Average ranks over the data sets",
         reports=("trained",),
         values="ablate.report.figure_values.ranks:critical_difference_values",
-        draw="ablate.report.figures.critical_difference:draw_critical_difference",
+        draw="ablate.report.figures.ranks:draw_critical_difference",
     ),
     FigureKind(
         name="class_errors",

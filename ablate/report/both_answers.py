@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.compared import Compared
-from ablate.report.document import NO_VALUE, Cell, Column, Remark, Table, make_table, number, words
-from ablate.report.numbers import DASH, UnitFormat, counted, finite, format_of, interval_text
+from ablate.report.document import Remark
+from ablate.report.numbers import DASH, UnitFormat, counted, finite, format_of, interval_text, is_number
 from ablate.report.outcome import NOT_TOLD_APART, Outcome, outcome_of
 from ablate.report.seeds import S
+from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.tuned import Tuned
 from ablate.report.verdicts import listed
 from ablate.study.axis_text import plain, short_axis
@@ -196,7 +197,7 @@ def _too_good(analysis: Compared[S], tuned: Tuned) -> str:
 
 def _end_of(values: Sequence[Any], chosen: Any) -> str:
     """ "lowest" or "highest" if a chosen number is the end of three different ones or more; else ""."""
-    numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    numbers = {value for value in values if is_number(value)}
     if len(numbers) < 3 or chosen not in numbers or len(numbers) < len(set(map(repr, values))):
         return ""
     return "lowest" if chosen == min(numbers) else "highest" if chosen == max(numbers) else ""
@@ -204,7 +205,7 @@ def _end_of(values: Sequence[Any], chosen: Any) -> str:
 
 def _numeric(tuned: Tuned, axis: str) -> bool:
     found = [one.values.get(axis) for choice in tuned.choices if choice for one in choice.candidates]
-    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in found)
+    return all(map(is_number, found))
 
 
 def _value_cell(value: Any) -> Cell:

@@ -129,12 +129,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return plain(value)
     return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a searched value is a number; a bool is not.
-
-    Args:
-        value: A value of a searched axis.
-    """
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -183,7 +183,7 @@ class Compared(Generic[S]):
     def effects(self) -> StudyEffects:
         """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
         factors = self.study.effects if self.rounds is None else False
-        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
+        return study_effects(self.summaries, factors, self.unit)
 
     @property
     def shown(self) -> list[S]:

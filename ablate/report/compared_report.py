@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ablate.report.both_answers import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.compared import Compared
-from ablate.report.document import Content, Curves, Provenance, Remark, Sentences, Table, TrialCurve
+from ablate.report.document import Content, Curves, Provenance, Remark, Sentences, TrialCurve, parallel_axes
 from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
 from ablate.report.finding import find
-from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table
 from ablate.report.seeds import S
 from ablate.report.statistics_table import statistics_table
-from ablate.report.table_shape import ordered
+from ablate.report.table import Table
+from ablate.report.table_shape import MainTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,11 +67,11 @@ class ComparedReport(Report, Generic[S]):
         """The versions, devices and code of the records, and their times, one text each."""
 
     def tables(self) -> list[Table]:
-        one = self.analysis
-        both = [both_table(one, one.untuned, one.tuned, ordered(one))] if one.tuned and one.untuned else []
+        one, rows = self.analysis, MainTable(self.analysis).ordered()
+        both = [both_table(one, one.untuned, one.tuned, rows)] if one.tuned and one.untuned else []
         seeds = rounds_table if one.rounds else statistics_table
-        statistics = [seeds(one, ordered(one))] if one.recorded else []
-        effects = effects_tables(one.effects, one.study.name, one.decision, one.format)
+        statistics = [seeds(one, rows)] if one.recorded else []
+        effects = effects_tables(one.effects, one.study.name)
         return [self.main_table(), *both, *statistics, *effects]
 
     def remarks(self) -> list[Remark]:
@@ -81,9 +81,8 @@ class ComparedReport(Report, Generic[S]):
 
     def conclusions(self) -> Iterable[tuple[str, Sentences]]:
         one = self.analysis
-        effects = study_sentences(one.effects, one.decision, one.format)
         yield "What the seeds can and cannot say", Sentences(tuple(one.sentences))
-        yield "Effects", Sentences(effects)
+        yield "Effects", Sentences(study_sentences(one.effects))
 
     def details(self) -> Iterable[tuple[str, Content]]:
         """The curves, and every variant by its axes."""

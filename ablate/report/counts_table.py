@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ablate.report.analysis import StudyAnalysis
-from ablate.report.document import Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import blocks_text, grouped, quantity, two_decimals
+from ablate.report.numbers import blocks_text, quantity, two_decimals
+from ablate.report.table import Cell, Column, Table, make_table, number, words
 from ablate.study.axis_text import plain
 
 MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
@@ -14,7 +14,7 @@ TITLES = {
     "net": "Network", "varied": "Varied", **MEASURE_TITLES, "step_ms": "Step, ms", "published_error": "Published error, %",
 }  # fmt: skip
 TEXTS = ("net", "varied")
-WRITTEN = {"parameters": grouped, "multiply_adds": quantity, "activations": quantity, "step_ms": "{:,.1f}".format}
+WRITTEN = {"parameters": "{:,}".format, "multiply_adds": quantity, "activations": quantity, "step_ms": "{:,.1f}".format}
 
 
 def counts_table(analysis: StudyAnalysis) -> Table:

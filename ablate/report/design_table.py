@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
-from ablate.report.document import NO_VALUE, Cell, ShapedColumn, words
 from ablate.report.numbers import with_minus
+from ablate.report.table import NO_VALUE, Cell, ShapedColumn, words
 from ablate.report.verdicts import LEAST_LEVEL
 from ablate.study.axis_text import plain, readable, short_label
 from ablate.study.designs import Design

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
-from ablate.report.numbers import counted, finite
+from ablate.report.numbers import UnitFormat, counted, finite, format_of
 from ablate.report.seeds import S
 from ablate.report.verdicts import listed
 from ablate.study.crossing import Crossing, find_crossings
+from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ class FactorEffects(Generic[S]):
         totals: The mean of the row with all factors at their first level, and of that with all at their second; None
             without Shapley values.
         left_out: What was left out and why, a sentence each.
+        decision: What the variants are compared by.
     """
 
     crossing: Crossing[Any]
@@ -41,6 +43,12 @@ class FactorEffects(Generic[S]):
     shapley: tuple[Contribution, ...]
     totals: tuple[float, float] | None
     left_out: tuple[str, ...]
+    decision: Decision
+
+    @property
+    def format(self) -> UnitFormat:
+        """How values of the measure are written."""
+        return format_of(self.decision.unit)
 
     def name(self, effect: Effect) -> str:
         """The name of an effect, such as "dropout" or "dropout × k".
@@ -91,21 +99,19 @@ def largest_first(effects: Iterable[Effect]) -> list[Effect]:
     return sorted(effects, key=lambda effect: -round(effect.eta_squared, 9))
 
 
-def study_effects(
-    summaries: Sequence[S], variants: Sequence[Any], effects: bool | Sequence[str], unit: str = "seed"
-) -> StudyEffects:
+def study_effects(summaries: Sequence[S], effects: bool | Sequence[str], unit: str) -> StudyEffects:
     """The effects of all crossed factors of a study.
 
     A seed that some combination lacks, or at which one diverged, is left out of all, because effects compare complete sets.
 
     Args:
         summaries: One per variant.
-        variants: Of the study, in the same order.
         effects: The names of the factors that are wanted; True: all; False: none.
         unit: What one value belongs to: "seed" or "training".
     """
-    crossings, reasons = find_crossings(variants, [summary.data_title for summary in summaries], effects)
-    of_variant = {id(variant): summary for variant, summary in zip(variants, summaries)}
+    variants, titles = [summary.variant for summary in summaries], [summary.data_title for summary in summaries]
+    crossings, reasons = find_crossings(variants, titles, effects)
+    of_variant = {id(summary.variant): summary for summary in summaries}
     groups, remarks = [], [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
     for crossing in crossings:
         of_rows = [of_variant[id(variant)] for variant in crossing.rows]
@@ -140,6 +146,7 @@ def _group(crossing: Crossing[Any], summaries: Sequence[S], unit: str) -> Factor
         shapley=tuple(shapley_values(values, crossing.levels)) if components else (),
         totals=(math.fsum(ends[0]) / len(keys), math.fsum(ends[1]) / len(keys)) if components else None,
         left_out=tuple(_left_out(summaries, every, there, keys, unit)),
+        decision=summaries[0].decision,
     )
 
 

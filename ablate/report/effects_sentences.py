@@ -10,7 +10,6 @@ from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects, large
 from ablate.report.numbers import UnitFormat, p_text
 from ablate.report.verdicts import listed
 from ablate.statistics.comparison import ALPHA
-from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     from ablate.statistics.effects import Change, Effect
@@ -18,45 +17,35 @@ if TYPE_CHECKING:
 MOST = 4  # factors that the first sentence describes one by one
 
 
-def effects_sentences(group: FactorEffects[Any], decision: Decision, write: UnitFormat) -> list[str]:
-    """Three sentences: what each choice does, what two of them do together, and where the differences come from.
-
-    Args:
-        group: The effects of a crossing.
-        decision: What the variants are compared by.
-        write: How its values are written.
-    """
+def _sentences(group: FactorEffects[Any]) -> list[str]:
+    """Three sentences: what each choice does, what two of them do together, and where the differences come from."""
     on = f"On {group.crossing.title}, " if group.crossing.title else ""
     if all(effect.p_value is None for effect in group.found.effects):
         return [_begin(on, f"one seed of {len(group.crossing.rows)} combinations cannot separate effects from noise.")]
-    sentences = [_of_factors(group, decision, write), _of_pairs(group, write), _of_shares(group)]
+    sentences = [_of_factors(group), _of_pairs(group), _of_shares(group)]
     return [_begin(on, sentence) for sentence in sentences if sentence]
 
 
-def study_sentences(effects: StudyEffects, decision: Decision, write: UnitFormat) -> tuple[str, ...]:
+def study_sentences(effects: StudyEffects) -> tuple[str, ...]:
     """The sentences of all crossings of a study.
 
     Args:
         effects: Of the study.
-        decision: What the variants are compared by.
-        write: How its values are written.
     """
-    return tuple(text for group in effects.groups for text in effects_sentences(group, decision, write))
+    return tuple(text for group in effects.groups for text in _sentences(group))
 
 
-def effects_finding(effects: StudyEffects, decision: Decision, write: UnitFormat) -> list[str]:
+def effects_finding(effects: StudyEffects) -> list[str]:
     """What each choice does, of the first crossing; and what two do together, where that was found.
 
     Args:
         effects: Of the study.
-        decision: What the variants are compared by.
-        write: How its values are written.
     """
     if not effects.groups:
         return []
     group = effects.groups[0]
     together = any(is_found(effect) for effect in group.found.effects if len(effect.factors) == 2)
-    return effects_sentences(group, decision, write)[: 2 if together else 1]
+    return _sentences(group)[: 2 if together else 1]
 
 
 def _begin(on: str, sentence: str) -> str:
@@ -74,39 +63,39 @@ def is_found(effect: Effect) -> bool:
     return effect.adjusted_p is not None and effect.adjusted_p < ALPHA
 
 
-def _of_factors(group: FactorEffects[Any], decision: Decision, write: UnitFormat) -> str:
+def _of_factors(group: FactorEffects[Any]) -> str:
     """What each factor does on average over the other choices, the largest share first."""
     mains = largest_first(effect for effect in group.found.effects if len(effect.factors) == 1)
     clear, unclear = [e for e in mains if is_found(e)], [e for e in mains if not is_found(e)]
     parts = []
     for place, effect in enumerate(clear[:MOST]):
         average = " on average over the other choices" if place == 0 else ""
-        what = decision.words if place == 0 else "it"
-        parts.append(_does(group, effect, what, average, write))
+        what = group.decision.words if place == 0 else "it"
+        parts.append(_does(group, effect, what, average))
     if len(clear) > MOST:
         parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]], MOST_NAMED)} change it less")
     mixed = [e for e in unclear if any(is_found(p) and {*e.factors} < {*p.factors} for p in group.found.effects)]
     if mixed:
-        names = listed([_with_change(group, effect, write) for effect in mixed], MOST_NAMED)
+        names = listed([_with_change(group, effect) for effect in mixed], MOST_NAMED)
         parts.append(f"no average effect of {names} was found, only one that depends on another choice")
     unclear = [effect for effect in unclear if effect not in mixed]
     if unclear:
-        names = listed([_with_change(group, effect, write) for effect in unclear], MOST_NAMED)
+        names = listed([_with_change(group, effect) for effect in unclear], MOST_NAMED)
         parts.append(
-            f"no effect of {names} was found" if parts else f"no effect of {names} on the {decision.words} was found"
+            f"no effect of {names} was found" if parts else f"no effect of {names} on the {group.decision.words} was found"
         )
     return f"{'; '.join(parts)}."
 
 
-def _does(group: FactorEffects[Any], effect: Effect, what: str, average: str, write: UnitFormat) -> str:
+def _does(group: FactorEffects[Any], effect: Effect, what: str, average: str) -> str:
     """What a factor does, such as "dropout 0.3 instead of 0 raises the test error by 6.10 points (5.20 to 7.00)"."""
-    (factor,) = effect.factors
+    (factor,), write = effect.factors, group.format
     the = what if what == "it" else f"the {what}"
     if len(effect.changes) == 1:
         change = effect.changes[0]
-        return f"{step(group, factor, change.level)} {_verb(change, write)}{_between(change, write)}{average}".replace(
-            " it by", f" {the} by", 1
-        )
+        verb = "raises" if change.estimate > 0 else "lowers"
+        by = f"{write.distance(abs(change.estimate))}{_between(change, write)}"
+        return f"{step(group, factor, change.level)} {verb} {the} by {by}{average}"
     levels = group.found.levels[factor]
     means = [f"{write.with_unit(one.mean)} at {group.crossing.level(factor, i)}" for i, one in enumerate(levels)]
     return f"{group.name(effect)} changes {the}{average}: {', '.join(means)}"
@@ -127,10 +116,6 @@ def step(group: FactorEffects[Any], factor: int, level: int = 1) -> str:
     return f"{name}{crossing.level(factor, level)} instead of {crossing.level(factor, 0)}"
 
 
-def _verb(change: Change, write: UnitFormat) -> str:
-    return f"{'raises' if change.estimate > 0 else 'lowers'} it by {write.distance(abs(change.estimate))}"
-
-
 def _between(change: Change, write: UnitFormat) -> str:
     """The interval of a change without its sign: " (5.20 to 7.00)"."""
     if change.interval is None:
@@ -143,19 +128,19 @@ def _plain(number: float, write: UnitFormat) -> str:
     return f"{'-' if number < 0 else ''}{write.distance(abs(number)).split()[0]}"
 
 
-def _with_change(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> str:
+def _with_change(group: FactorEffects[Any], effect: Effect) -> str:
     """A factor without a clear effect, and its estimate with the interval: "block (+0.40, -0.30 to +1.10)"."""
     name = group.name(effect)
     if len(effect.changes) != 1:
         return name
-    change = effect.changes[0]
+    change, write = effect.changes[0], group.format
     if change.interval is None:
         return f"{name} ({write.signed(change.estimate)})"
     low, high = map(write.signed, change.interval)
     return f"{name} ({write.signed(change.estimate)}, {low} to {high})"
 
 
-def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
+def _of_pairs(group: FactorEffects[Any]) -> str:
     """What two factors do together: the interaction with the largest share of those that were found."""
     pairs = [effect for effect in group.found.effects if len(effect.factors) == 2]
     if not pairs:
@@ -170,12 +155,12 @@ def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
     also = f"; this design cannot separate that from {listed(aliased, MOST_NAMED)}" if aliased else ""
     others = listed([group.name(other) for other in clear[1:]], MOST_NAMED) if len(clear) > 1 else ""
     more = f"; nor do {others} simply add up" if others else ""
-    return f"{_together(group, effect, write)}{also}{more}."
+    return f"{_together(group, effect)}{also}{more}."
 
 
-def _together(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> str:
+def _together(group: FactorEffects[Any], effect: Effect) -> str:
     """An interaction: what a factor does at each level of the other."""
-    crossing, found = group.crossing, group.found
+    crossing, found, write = group.crossing, group.found, group.format
     sizes = [len(found.levels[factor]) for factor in effect.factors]
     p = "" if effect.adjusted_p is None else f" (corrected p = {p_text(effect.adjusted_p)})"
     if 2 not in sizes:

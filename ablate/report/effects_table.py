@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.effects import MOST_NAMED, FactorEffects, StudyEffects
 from ablate.report.effects_sentences import is_found, mover
 from ablate.report.numbers import UnitFormat, counted, interval_text, p_text
+from ablate.report.table import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.verdicts import listed
-from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     from ablate.statistics.effects import Change, Effect
@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 APPROXIMATE = "approximate, by permuted residuals"
 
 
-def effects_table(group: FactorEffects[Any], label: str, decision: Decision, write: UnitFormat) -> Table:
-    """One row per change of a factor and per interaction of two, then the shares of what is left.
+def effects_tables(effects: StudyEffects, name: str) -> list[Table]:
+    """The table of each crossing of a study.
 
     Args:
-        group: The effects of a crossing.
-        label: The name for references to the table.
-        decision: What the variants are compared by.
-        write: How its values are written.
+        effects: Of the study.
+        name: Of the study.
     """
-    notes = Footnotes()
+    groups = effects.groups
+    labels = [f"{name}_effects{f'_{i}' if len(groups) > 1 else ''}" for i in range(1, len(groups) + 1)]
+    return [_effects_table(group, label) for group, label in zip(groups, labels)]
+
+
+def _effects_table(group: FactorEffects[Any], label: str) -> Table:
+    """One row per change of a factor and per interaction of two, then the shares of what is left."""
+    notes, write = Footnotes(), group.format
     tests = {effect.test for effect in group.found.effects if effect.p_value is not None}
     shapley = len(group.crossing.factors) > 2 and bool(group.shapley)
     titles = ["Effect", "From → to", "Means", "Change", *(["95% interval", "p", "p (Holm)"] if tests else []), "Share"]
@@ -36,44 +41,29 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
     rows: list[list[Cell]] = []
     for effect in group.found.effects:
         for place, change in enumerate(effect.changes or (None,)):
-            row = _where(group, effect, change, write, notes, first=not place)
-            bold = is_found(effect)
-            row.append(NO_VALUE if change is None else number(change.estimate, write.signed, bold=bold))
+            first = place == 0
+            row = _where(group, effect, change, notes, first)
+            row.append(NO_VALUE if change is None else number(change.estimate, write.signed, bold=is_found(effect)))
             if tests:
-                mark = notes.mark(APPROXIMATE) if len(tests) > 1 and effect.test == "residuals" and not place else ""
-                row += [_interval(change, write), *_p_cells(effect, mark, first=not place)]
-            row.append(number(effect.eta_squared, _share) if not place else NO_VALUE)
-            row += [_shapley_cell(group, effect, write) if not place else NO_VALUE] if shapley else []
+                mark = notes.mark(APPROXIMATE) if len(tests) > 1 and effect.test == "residuals" and first else ""
+                row.append(NO_VALUE if change is None else _interval(change, write))
+                of_effect = [number(effect.p_value, p_text, mark), number(effect.adjusted_p, p_text)]
+                row += of_effect if first else [NO_VALUE] * 2
+            row.append(number(effect.eta_squared, _share) if first else NO_VALUE)
+            row += [_shapley_cell(group, effect) if first else NO_VALUE] if shapley else []
             rows.append(row)
     if group.found.other > 1e-9:
-        rows.append(_rest(group.other, group.found.other, len(titles), titles.index("Share")))
+        rows.append(_rest(group.other, group.found.other, titles))
     if len(group.keys) > 1:
-        rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
-        rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))
+        rows += [_rest("seed", group.found.seeds, titles), _rest("noise", group.found.noise, titles)]
     columns = [Column(title, title not in ("Effect", "From → to")) for title in titles]
-    details = _details(group, bool(tests), shapley, write)
-    return make_table(columns, rows, label, _caption(group, decision), notes.notes, "Effects", details)
+    details = _details(group, bool(tests), shapley)
+    return make_table(columns, rows, label, _caption(group), notes.notes, "Effects", details)
 
 
-def effects_tables(effects: StudyEffects, name: str, decision: Decision, write: UnitFormat) -> list[Table]:
-    """The table of each crossing of a study.
-
-    Args:
-        effects: Of the study.
-        name: Of the study.
-        decision: What the variants are compared by.
-        write: How its values are written.
-    """
-    groups = effects.groups
-    labels = [f"{name}_effects{f'_{i}' if len(groups) > 1 else ''}" for i in range(1, len(groups) + 1)]
-    return [effects_table(group, label, decision, write) for group, label in zip(groups, labels)]
-
-
-def _where(
-    group: FactorEffects[Any], effect: Effect, change: Change | None, write: UnitFormat, notes: Footnotes, first: bool
-) -> list[Cell]:
+def _where(group: FactorEffects[Any], effect: Effect, change: Change | None, notes: Footnotes, first: bool) -> list[Cell]:
     """The cells of an effect's name, of what is changed, and of the means before and after."""
-    crossing, found = group.crossing, group.found
+    crossing, found, write = group.crossing, group.found, group.format
     mixed = ""
     if effect.aliases:
         names = listed(list(map(group.name_of, effect.aliases)), MOST_NAMED)
@@ -93,39 +83,29 @@ def _where(
     return [name, words(of), Cell(float(changes[1]), " → ".join(write.signed(float(each)) for each in changes))]
 
 
-def _interval(change: Change | None, write: UnitFormat) -> Cell:
-    if change is None or change.interval is None:
-        return NO_VALUE
-    return Cell(change.interval[0], interval_text(change.interval, write))
+def _interval(change: Change, write: UnitFormat) -> Cell:
+    return Cell(change.interval[0], interval_text(change.interval, write)) if change.interval else NO_VALUE
 
 
-def _p_cells(effect: Effect, mark: str, first: bool) -> list[Cell]:
-    if not first:
-        return [NO_VALUE, NO_VALUE]
-    return [number(effect.p_value, p_text, mark), number(effect.adjusted_p, p_text)]
-
-
-def _shapley_cell(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> Cell:
+def _shapley_cell(group: FactorEffects[Any], effect: Effect) -> Cell:
     if len(effect.factors) > 1:
         return NO_VALUE
-    found = group.shapley[effect.factors[0]]
+    found, write = group.shapley[effect.factors[0]], group.format
     between = f" ({interval_text(found.interval, write)})" if found.interval else ""
     return Cell(found.value, f"{write.signed(found.value)}{between}")
 
 
-def _rest(name: str, share: float, columns: int, place: int) -> list[Cell]:
+def _rest(name: str, share: float, titles: Sequence[str]) -> list[Cell]:
     """A row with a share only."""
-    row = [words(name), *[NO_VALUE] * (columns - 1)]
-    row[place] = number(share, _share)
-    return row
+    return [words(name), *(number(share, _share) if title == "Share" else NO_VALUE for title in titles[1:])]
 
 
 def _share(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def _caption(group: FactorEffects[Any], decision: Decision) -> str:
-    crossing = group.crossing
+def _caption(group: FactorEffects[Any]) -> str:
+    crossing, decision = group.crossing, group.decision
     on = f" on {crossing.title}" if crossing.title else ""
     points = " in points" if decision.unit == "%" else ""
     kind = f"all {len(crossing.rows)} combinations" if crossing.full else f"a fraction of {len(crossing.rows)} combinations"
@@ -135,9 +115,9 @@ def _caption(group: FactorEffects[Any], decision: Decision) -> str:
     )
 
 
-def _details(group: FactorEffects[Any], tested: bool, shapley: bool, write: UnitFormat) -> list[str]:
+def _details(group: FactorEffects[Any], tested: bool, shapley: bool) -> list[str]:
     """What the columns mean, and what is left out."""
-    found = group.found
+    found, write = group.found, group.format
     parts = ["The effect of two choices is the difference between what one does at the two levels of the other."]
     if tested:
         tests = {effect.test for effect in found.effects if effect.p_value is not None}

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ablate.data.folders import FileCounts, describe_passed_over
-from ablate.report.document import NO_VALUE, Column, Table, make_table, number, words
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
+from ablate.report.table import NO_VALUE, Column, Table, make_table, number, words
 
 MOST_CLASSES = 100  # that a table shows one by one
 

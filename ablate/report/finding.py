@@ -27,7 +27,7 @@ def find(analysis: Compared[Any]) -> str:
     titles = [title for title in analysis.titles if len(analysis.on(title)) > 1]
     if not titles:
         return ""
-    effects = effects_finding(analysis.effects, analysis.decision, analysis.format)
+    effects = effects_finding(analysis.effects)
     found = _guessing(analysis, effects or [f"{_of_data(analysis, title)}." for title in titles])
     partly = f" So far {analysis.progress}." if analysis.recorded < analysis.planned else ""
     return " ".join(found) + partly

@@ -15,6 +15,8 @@ from statistics import linear_regression
 from typing import Any, NamedTuple
 
 from ablate.nets.architecture import format_block
+from ablate.nets.counts import Counts
+from ablate.report.numbers import is_number
 from ablate.report.summary import Summary
 from ablate.study.study import Variant
 
@@ -28,16 +30,12 @@ class GrowthPoint(NamedTuple):
     Args:
         axis: The axis, such as "k".
         value: The value of the axis.
-        parameters: The number of parameters.
-        multiply_adds: The multiply-adds of a forward pass of one image.
-        activations: The activations of a forward pass of one image.
+        counts: Of the network.
     """
 
     axis: str
     value: float
-    parameters: int
-    multiply_adds: int
-    activations: int
+    counts: Counts
 
 
 class Exponent(NamedTuple):
@@ -122,13 +120,12 @@ def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoin
         if len(differing) != 1:
             continue
         (axis,) = differing
-        values = (reference.get(axis), net_axes(variant)[axis])
+        values: tuple[Any, Any] = (reference.get(axis), net_axes(variant)[axis])
+        numeric = all(is_number(value) and 0 < value < math.inf for value in values)
         counted = all(getattr(each.counts, measure) for each in (base, variant) for measure in MEASURES)
-        if (axis in GROWING or axis.startswith("args.")) and all(map(_positive, values)) and counted:
+        if (axis in GROWING or axis.startswith("args.")) and numeric and counted:
             for value, of in zip(values, (base, variant)):
-                counts = of.counts
-                point = GrowthPoint(axis, value, counts.parameters, counts.multiply_adds, counts.activations)
-                found.setdefault(axis, {})[value] = point
+                found.setdefault(axis, {})[value] = GrowthPoint(axis, value, of.counts)
     return [point for points in found.values() for _, point in sorted(points.items())]
 
 
@@ -143,13 +140,9 @@ def growth_exponents(points: Sequence[GrowthPoint]) -> list[Exponent]:
         of_axis = [point for point in points if point.axis == axis]
         values = [math.log(point.value) for point in of_axis]
         for measure in MEASURES:
-            counts = [math.log(getattr(point, measure)) for point in of_axis]
+            counts = [math.log(getattr(point.counts, measure)) for point in of_axis]
             fitted = linear_regression(values, counts).slope
             last = (counts[-1] - counts[-2]) / (values[-1] - values[-2])
             ends = (of_axis[0].value, of_axis[-1].value)
             exponents.append(Exponent(axis, measure, *ends, round(fitted, 4), round(last, 4)))
     return exponents
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf

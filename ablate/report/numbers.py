@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 DASH = "–"
 MINUS = "−"  # U+2212
@@ -31,15 +31,6 @@ def device_time(seconds: float) -> str:
         return f"{seconds / 3600:.2f} device-hours"
     minutes = f"{seconds / 60:.2g}"
     return f"{minutes} device-minute{'' if minutes == '1' else 's'}"
-
-
-def grouped(number: int) -> str:
-    """A number with separators of thousands, such as "1,234,567".
-
-    Args:
-        number: Any integer.
-    """
-    return f"{number:,}"
 
 
 def quantity(number: int) -> str:
@@ -106,16 +97,6 @@ def percent(error: float) -> str:
         error: An error in percent.
     """
     return f"{error:{_fixed(error)}}" if math.isfinite(error) else "diverged"
-
-
-def error_range(interval: Sequence[float], write: Callable[[float], str] = percent) -> str:
-    """An interval of errors, such as "38.60–41.15".
-
-    Args:
-        interval: The two ends in percent.
-        write: Writes one end.
-    """
-    return "–".join(map(write, interval))
 
 
 def in_points(difference: float) -> str:
@@ -198,6 +179,15 @@ def seeds_needed_text(needed: Sequence[float]) -> str:
     if math.isinf(high):
         return f"{low:,.0f} or more"
     return f"about {low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; a bool is not.
+
+    Args:
+        value: Such as one of a searched axis.
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def finite(number: float | None) -> float | None:

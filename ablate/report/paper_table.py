@@ -9,35 +9,20 @@ from typing import Any, NamedTuple
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.kinds.measures import ERROR
 from ablate.report.analysis import StudyAnalysis
-from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
-from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
-from ablate.report.document import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, number, words
-from ablate.report.numbers import DASH, finite, format_of, grouped, percent, quantity, signed, stated_quantity
+from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column
+from ablate.report.numbers import DASH, finite, format_of, is_number, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match, published_measure
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.summary import Summary
-from ablate.report.table_shape import (
-    cost,
-    in_groups,
-    is_baseline,
-    mark_words,
-    marked,
-    result_cell,
-    result_title,
-    shaped_table,
-    shown_value,
-    statistic_words,
-    usual_order,
-    with_baseline,
-)
+from ablate.report.table import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, number, words
+from ablate.report.table_shape import MainTable, in_groups, shaped_table
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, plain, short_axis
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
 from ablate.study.extra_test import ExtraTest
 from ablate.study.study import PublishedRow, ShownMeasure
-from ablate.study.table_style import Mark
 
 ONLY_PUBLISHED = "Published, not run here"
 
@@ -83,26 +68,19 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     Args:
         analysis: The analysis of a study with seeds.
     """
-    footnotes, style, summaries = Footnotes(), analysis.study.table, analysis.summaries
+    footnotes, style, summaries, shape = Footnotes(), analysis.study.table, analysis.summaries, MainTable(analysis)
     by_recipe = _by_recipe(summaries)
     titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
-    designs = row_designs(summaries)
-    of_data: list[ShapedColumn] = []
-    marks = marked(analysis, style)
+    columns = [*_network_columns(analysis, shape, by_recipe, footnotes)]
     for title in titles:
-        of_data += _data_columns(analysis, title, len(titles) == 1, footnotes, marks)
-    shown = {column.key for column in of_data if not column.asked} if style.columns is None else {*style.columns}
-    told = "difference" in shown and any(column.key == "difference" for column in of_data)
-    columns = [*_network_columns(analysis, by_recipe, footnotes, designs, not told), *of_data]
+        columns += _data_columns(analysis, shape, title, len(titles) == 1, footnotes)
     columns += [*_size_columns(summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
-    columns += _extra_columns(analysis, titles)
-    columns += _cost_columns(analysis)
+    columns += [*_extra_columns(analysis, titles), *_cost_columns(analysis)]
     axes = {id(summary): summary.axes for summary in summaries}
-    measured = statistic_words(analysis.measured(), style)
-    rows_are = describe_design(designs, _base(summaries, designs), axes)
+    rows_are = describe_design(shape.designs, _base(summaries, shape.designs), axes)
     costs = _cost_words(analysis, [key for key in style.columns or () if key in MEASURED_COSTS])
-    caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are, costs]))
-    rows = _ordered(analysis, by_recipe, designs, titles)
+    caption = " ".join(filter(None, [shape.measured(), shape.mark_words(), rows_are, costs]))
+    rows = _ordered(analysis, shape, by_recipe, titles)
     return shaped_table(
         columns,
         in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
@@ -118,9 +96,8 @@ def _group(row: _Row) -> str:
     return ONLY_PUBLISHED if row.first is None else row.first.variant.group
 
 
-def _ordered(analysis: StudyAnalysis, by_recipe: bool, designs: dict[int, Design], titles: Sequence[str]) -> list[_Row]:
+def _ordered(analysis: StudyAnalysis, shape: MainTable[Summary], by_recipe: bool, titles: Sequence[str]) -> list[_Row]:
     """The rows of the table in order."""
-    style = analysis.study.table
     networks = [_Row(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     others = [_Row({}, row, table.source) for table, row in analysis.rows_without_variant]
     places = {id(row): i for i, row in enumerate(row for table in analysis.study.published for row in table.rows)}
@@ -132,13 +109,12 @@ def _ordered(analysis: StudyAnalysis, by_recipe: bool, designs: dict[int, Design
         return min(found, default=math.inf)
 
     def result(row: _Row) -> list[tuple[bool, float]]:
-        return [cost(row.summaries.get(title), style) for title in titles]
+        return [shape.cost(row.summaries.get(title)) for title in titles]
 
     def full_first(row: _Row) -> bool:
-        return row.first is None or designs[id(row.first)].row > 0
+        return row.first is None or shape.designs[id(row.first)].row > 0
 
-    order = usual_order(style, designs, any(place(row) < math.inf for row in networks))
-    match order:
+    match shape.order(any(place(row) < math.inf for row in networks)):
         case "published":
             return sorted([*networks, *others], key=place)
         case "result":
@@ -159,11 +135,11 @@ def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
 
 
 def _network_columns(
-    analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design], mark: bool
+    analysis: StudyAnalysis, shape: MainTable[Summary], by_recipe: bool, footnotes: Footnotes
 ) -> Iterable[ShapedColumn]:
     """The columns that describe the network: its name and the other axes that vary.
 
-    The rows of a design are described by its factors instead. The name says which is the baseline, if `mark`.
+    The rows of a design are described by its factors instead.
     """
 
     def name(row: _Row) -> Cell:
@@ -173,20 +149,18 @@ def _network_columns(
         note = "; ".join(filter(None, [why, published.note, row.source]))
         return words(published.label, footnotes.mark(note))
 
-    def named(cell: Callable[[Summary], Cell]) -> Callable[[Summary], Cell]:
-        return lambda summary: with_baseline(cell(summary), mark and is_baseline(analysis, summary))
-
-    summaries, tuned = analysis.summaries, analysis.tuned.search.axes if analysis.tuned else ()
+    summaries, designs = analysis.summaries, shape.designs
+    tuned = analysis.tuned.search.axes if analysis.tuned else ()
     if designs:
         labelled = {axis for summary in summaries for axis in summary.variant.labels}
         group_by = analysis.study.table.group_by or ""
         first, *others = design_columns(designs, bool(analysis.rows_without_variant), labelled, group_by)
-        yield _column("name", first.title, named(first.cell), first.numeric, name)
+        yield _column("name", first.title, shape.named(first.cell), first.numeric, name)
         yield from (_column("axes", column.title, column.cell, column.numeric) for column in others)
     of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
     own = any(summary.variant.whole_name for summary in summaries)
     if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
-        cell = (lambda summary: words(summary.net)) if designs else named(lambda summary: words(summary.net))
+        cell = (lambda summary: words(summary.net)) if designs else shape.named(lambda summary: words(summary.net))
         yield _column("axes", "Network", cell, False) if designs else _column("name", "Network", cell, False, name)
     for axis in summaries[0].axes if summaries else ():
         if (
@@ -217,7 +191,7 @@ def _size_columns(summaries: Sequence[Summary]) -> Iterable[ShapedColumn]:
     yield _column(
         "parameters",
         "Parameters",
-        lambda summary: number(summary.variant.counts.parameters, grouped),
+        lambda summary: number(summary.variant.counts.parameters, "{:,}".format),
         only_published=parameters,
     )
     if any(summary.variant.blocks_per_group is not None for summary in summaries):
@@ -252,27 +226,27 @@ def _cost_words(analysis: StudyAnalysis, shown: Sequence[str]) -> str:
 
 
 def _data_columns(
-    analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, marks: dict[int, set[Mark]]
+    analysis: StudyAnalysis, shape: MainTable[Summary], title: str, alone: bool, footnotes: Footnotes
 ) -> Iterable[ShapedColumn]:
     """The columns of one data set: our result, the published value, their difference.
 
     With only one data set there are also the range, the difference to the baseline and the number of seeds.
     """
-    style, measure = analysis.study.table, published_measure(analysis.study)
+    measure = published_measure(analysis.study)
     write = percent if measure == ERROR.name else analysis.format.value
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
         gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
-        return result_cell(summary, style, marks, footnotes.mark(gaps))
+        return shape.result_cell(summary, footnotes.mark(gaps))
 
     def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
         return number(match.value, write, footnotes.mark(_protocol(match))) if match else NO_VALUE
 
     def difference(summary: Summary) -> Cell:
-        found, value = analysis.published_difference(summary), finite(shown_value(summary, style))
-        if found is not None and style.statistic == "mean_std" and summary.decision == TEST_ERROR:
+        found, value = analysis.published_difference(summary), finite(shape.shown_value(summary))
+        if found is not None and shape.style.statistic == "mean_std" and summary.decision == TEST_ERROR:
             found = None if value is None or summary.median is None else found + value - summary.median
         return number(found, signed if measure == ERROR.name else analysis.format.signed)
 
@@ -285,7 +259,7 @@ def _data_columns(
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
     of = "" if alone else f"{title}, "
-    first = result_title(analysis.decision, style) if alone else f"{title}{unit}"
+    first = shape.result_title if alone else f"{title}{unit}"
     yield _column("result", first, median, data=title, fold="never")
     interval = interval_title(analysis.on(title))
     yield _column("range", f"{of}{interval if alone else interval.lower()}", interval_cell, data=title, asked=not alone)

@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
 from ablate.report.compared_report import ComparedReport, seed_curves
-from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
-from ablate.report.document import Cell, ShapedColumn, Table, TrialCurve, number, words
+from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column
+from ablate.report.document import TrialCurve
 from ablate.report.numbers import device_time, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import made_by
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
-from ablate.report.table_shape import (
-    in_groups,
-    is_baseline,
-    mark_words,
-    marked,
-    ordered,
-    result_cell,
-    result_title,
-    shaped_table,
-    statistic_words,
-    with_baseline,
-)
+from ablate.report.table import Cell, ShapedColumn, Table, number, words
+from ablate.report.table_shape import MainTable, in_groups, shaped_table
 from ablate.report.variants_frame import frame_row
 from ablate.study.axis_text import plain
 from ablate.study.labels import OPEN
@@ -104,13 +94,8 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 def _program_table(analysis: ProgramAnalysis) -> Table:
     """The main table, as its author shapes it: a row per variant with its axes, the result, and the other measures."""
     study, by, style, summaries = analysis.study, analysis.decision, analysis.study.table, analysis.summaries
-    designs, marks = row_designs(summaries), marked(analysis, style)
-    difference = difference_column(analysis)
-    told = difference is not None and (style.columns is None or "difference" in style.columns)
-
-    def named(cell: Callable[[ProgramSummary], Cell]) -> Callable[[ProgramSummary], Cell]:
-        return lambda summary: with_baseline(cell(summary), not told and is_baseline(analysis, summary))
-
+    shape, difference = MainTable(analysis), difference_column(analysis)
+    designs = shape.designs
     labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
     described = [*design_columns(designs, labelled=labelled, without=group_by)] if designs else []
     varied, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
@@ -125,19 +110,18 @@ def _program_table(analysis: ProgramAnalysis) -> Table:
         )
         if (own and varied) or not described:
             described.insert(0, ShapedColumn("axes", "Variant", lambda summary: words(summary.name), False))
-    described[0] = described[0]._replace(key="name", cell=named(described[0].cell))
+    described[0] = described[0]._replace(key="name", cell=shape.named(described[0].cell))
     shown = [
         *described,
-        ShapedColumn("result", result_title(by, style), lambda one: result_cell(one, style, marks), fold="never"),
+        ShapedColumn("result", shape.result_title, shape.result_cell, fold="never"),
         ShapedColumn("range", interval_title(summaries), interval_cell),
         *([difference] if difference else []),
         *(_measured(measure) for measure in study.measures if measure.name != by.measure),
         ShapedColumn("seeds", "n", seeds_cell, fold="stated"),
     ]
     described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in summaries})
-    measured = statistic_words(analysis.measured(), style)
-    caption = [f"{analysis.setting('. ')}.", measured, mark_words(analysis, style, marks), described_rows]
-    grouped = in_groups(ordered(analysis), lambda summary: summary.variant.group)
+    caption = [f"{analysis.setting('. ')}.", shape.measured(), shape.mark_words(), described_rows]
+    grouped = in_groups(shape.ordered(), lambda summary: summary.variant.group)
     return shaped_table(shown, grouped, style, study.name, " ".join(filter(None, caption)))
 
 

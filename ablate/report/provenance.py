@@ -17,9 +17,9 @@ from ablate.records.former import former_ids
 from ablate.records.records import Record, trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
-from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.report.numbers import counted, device_time, finite
 from ablate.report.summary import Summary
+from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.study.labels import fold_of
 from ablate.study.study import Trial
 from ablate.train.estimates import images_trained, workload_of

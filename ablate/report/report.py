@@ -22,13 +22,13 @@ from ablate.report.document import (
     Provenance,
     Remark,
     Sentences,
-    Table,
     make_sections,
 )
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, draw_figures, is_figure
 from ablate.report.earlier_report import PREDICTIONS as OF_LOGITS
 from ablate.report.earlier_report import check_replaces
+from ablate.report.table import Table
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown

@@ -7,33 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ablate.errors import StudyError
 from ablate.report.numbers import counted, finite
+from ablate.report.seeds import S
 from ablate.statistics.sequential import MOST, Course, Followed, Rule, expected_trainings, fixed_number, follow, least_seeds
-
-
-class Recorded(Protocol):
-    """The values of a variant by seed: a Summary or a ProgramSummary."""
-
-    @property
-    def name(self) -> str:
-        """Of the variant."""
-
-    @property
-    def data_title(self) -> str:
-        """The title of the data set; "" for a program."""
-
-    @property
-    def error_by_seed(self) -> Mapping[Any, float]:
-        """The value of each recorded trial by its seed, or with folds by (fold, seed)."""
-
-    def first_seeds(self: R, n: int) -> R:
-        """The same with the seeds below a number alone."""
-
-
-R = TypeVar("R", bound=Recorded)
 
 
 @dataclass(frozen=True)
@@ -159,9 +138,7 @@ class Rounds:
         }
 
 
-def follow_rounds(
-    rule: Rule, summaries: Sequence[Recorded], baselines: Sequence[Recorded | None], folds: int = 1
-) -> Rounds:
+def follow_rounds(rule: Rule, summaries: Sequence[S], baselines: Sequence[S | None], folds: int = 1) -> Rounds:
     """What the records of a study with `seeds.until` came to.
 
     Args:
@@ -192,8 +169,8 @@ def follow_rounds(
 
 
 def asked_only(
-    rounds: Rounds | None, summaries: tuple[R, ...], baselines: tuple[R | None, ...]
-) -> tuple[tuple[R, ...], tuple[R | None, ...]]:
+    rounds: Rounds | None, summaries: tuple[S, ...], baselines: tuple[S | None, ...]
+) -> tuple[tuple[S, ...], tuple[S | None, ...]]:
     """The summaries and the baselines with the seeds alone that the rounds have asked for.
 
     Args:

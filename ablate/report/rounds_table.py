@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
-from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import UnitFormat, counted, finite, interval_text, p_text
 from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import S
+from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.statistics.sequential import MOST, Course, Rule, least_seeds
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")

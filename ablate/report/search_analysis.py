@@ -13,8 +13,8 @@ from ablate.report.document import scale_badge
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.pareto import pareto_front
 from ablate.report.program_analysis import describe_command
-from ablate.report.search_setting import describe_measured, describe_search
 from ablate.report.seeds import TRAINING
+from ablate.report.setting import describe_measured, describe_search
 from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.family import adjusted_p_values, smallest_p_values

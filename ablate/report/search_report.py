@@ -13,11 +13,9 @@ from ablate.records.records import read_record
 from ablate.records.searches import KeptCandidate, KeptSearch, search_bytes, search_name, search_path
 from ablate.report.best_file import FILE, best_yaml
 from ablate.report.candidate import Candidate
-from ablate.report.candidates_frame import candidates_frame
-from ablate.report.candidates_table import search_tables
-from ablate.report.document import Content, Provenance, Sentences, Table
+from ablate.report.candidates_table import candidates_frame, search_tables
+from ablate.report.document import Content, Provenance, Sentences, parallel_axes
 from ablate.report.files_table import files_tables
-from ablate.report.parallel_axes import parallel_axes
 from ablate.report.program_analysis import ProgramSummary
 from ablate.report.program_report import MADE, program_made_with, program_trials_frame
 from ablate.report.provenance import made_with, provenance_table
@@ -26,6 +24,7 @@ from ablate.report.search_analysis import ProgramSearchAnalysis, SearchAnalysis
 from ablate.report.search_sentences import search_finding, search_sentences
 from ablate.report.seeds import TrialRecord
 from ablate.report.setting import describe_copies
+from ablate.report.table import Table
 from ablate.report.trainings import CandidateTrainings, owned_trainings, read_trainings, trainings_frame
 from ablate.study.program import ProgramTrial, ProgramVariant
 

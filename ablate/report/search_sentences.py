@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from ablate.report.candidate import Candidate
 from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.search_setting import MEASURES
 from ablate.report.seeds import TRAINING
+from ablate.report.setting import MEASURES
 from ablate.report.verdicts import cannot_reach, listed
 from ablate.study.axis_text import short_axis
 from ablate.study.space import present

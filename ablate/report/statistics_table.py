@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
-from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
+from ablate.report.numbers import DASH, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import S, Seeds
+from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.verdicts import LEAST_LEVEL, Verdict, verdict_interval_cell
 from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 
@@ -83,7 +83,7 @@ def interval_cell(summary: Seeds[Any]) -> Cell:
     if summary.description is None:
         return NO_VALUE
     interval = summary.description.interval
-    text = error_range(interval, format_of(summary.decision.unit).value)
+    text = "–".join(map(format_of(summary.decision.unit).value, interval))
     return Cell(interval[0], text, trials=summary.recorded_ids)
 
 

@@ -12,14 +12,15 @@ from ablate.records.earlier import earlier_remarks
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.counts_table import counts_table, growth_table
-from ablate.report.curves import imported_curves
-from ablate.report.document import Provenance, Remark, Sentences, Table, TrialCurve
+from ablate.report.document import Provenance, Remark, Sentences, TrialCurve
+from ablate.report.figure_values.curves import imported_curves
 from ablate.report.files_table import files_tables
 from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
 from ablate.report.predictions_table import image_sentences, prediction_frames, prediction_tables
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
+from ablate.report.table import Table
 from ablate.report.variants_frame import variant_rows
 
 if TYPE_CHECKING:

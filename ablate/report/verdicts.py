@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.document import NO_VALUE, Cell
 from ablate.report.numbers import UnitFormat, counted, finite, format_of, interval_text, p_text, seeds_needed_text
+from ablate.report.table import NO_VALUE, Cell
 from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM, Comparison, Interval
 from ablate.statistics.description import Errors
 from ablate.statistics.family import Pairs, compare_family, smallest_p_values

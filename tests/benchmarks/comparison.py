@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablate.report.document import Column, Table, make_table
+from ablate.report.table import Column, Table, make_table
 from ablate.report.writers.plain import table_text
 from tests.benchmarks.load import Clocks, read_clocks
 

@@ -24,7 +24,7 @@ import pandas as pd
 from ablate.records.attempts import result_bytes
 from ablate.records.epochs import EPOCH_FIELDS, Row
 from ablate.records.records import trial_directory
-from ablate.report.curves import read_curves
+from ablate.report.figure_values.curves import read_curves
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants

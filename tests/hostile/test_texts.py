@@ -26,7 +26,7 @@ from ablate.network_experiment import Experiment
 from ablate.records.attempts import read_failure, write_failure
 from ablate.records.records import EPOCHS_HASH, read_record
 from ablate.records.sealed import HASH
-from ablate.report.document import Column, make_table
+from ablate.report.table import Column, make_table
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import latex_escape, table_latex
 from ablate.report.writers.markdown import prose, table_markdown

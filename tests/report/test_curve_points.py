@@ -15,7 +15,7 @@ from ablate.api import load_study
 from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import write_epochs
 from ablate.records.records import trial_directory
-from ablate.report.curves import read_curves
+from ablate.report.figure_values.curves import read_curves
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize
 

@@ -12,8 +12,8 @@ import pytest
 import recorded
 
 from ablate.commands.trace_text import trace_text
-from ablate.report.document import Table
 from ablate.report.study_report import StudyReport
+from ablate.report.table import Table
 from ablate.report.trace import trace_cell
 from ablate.study.decision import Decision
 

@@ -11,22 +11,10 @@ from typing import Any
 import pytest
 
 from ablate.report import report as module
-from ablate.report.document import (
-    Cell,
-    Column,
-    Document,
-    Figures,
-    Notes,
-    Provenance,
-    Remark,
-    Sentences,
-    Table,
-    make_sections,
-    make_table,
-    number,
-)
+from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, make_sections
 from ablate.report.numbers import format_of, percent, signed, stated_quantity
 from ablate.report.report import FORMATS, Format, Report
+from ablate.report.table import Cell, Column, Table, make_table, number
 from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown

@@ -40,8 +40,7 @@ def group(experiment: Experiment) -> FactorEffects[object]:
 
 
 def sentences(experiment: Experiment) -> list[str]:
-    analysis = experiment.analysis()
-    return list(study_sentences(analysis.effects, analysis.decision, analysis.format))
+    return list(study_sentences(experiment.analysis().effects))
 
 
 def texts(experiment: Experiment) -> dict[str, dict[str, str]]:

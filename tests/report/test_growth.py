@@ -12,6 +12,7 @@ from ablate.api import load_study
 from ablate.commands.outcome_text import run_text
 from ablate.commands.status_text import status_text
 from ablate.estimate.probing import make_probe
+from ablate.nets.counts import Counts
 from ablate.network_experiment import Experiment
 from ablate.records.timings import write_probe
 from ablate.report.figure_values.counted import step_time_values
@@ -41,7 +42,7 @@ def points_of(experiment: Experiment) -> list[GrowthPoint]:
 
 
 def test_a_power_law_has_its_own_exponent() -> None:
-    points = [GrowthPoint("k", k, 3 * k**2, 5 * k, 7 * k**3) for k in (1, 2, 3, 10)]
+    points = [GrowthPoint("k", k, Counts(3 * k**2, 5 * k, 7 * k**3, 1)) for k in (1, 2, 3, 10)]
     assert [(e.measure, e.fitted, e.last) for e in growth_exponents(points)] == [
         ("parameters", 2.0, 2.0),
         ("multiply_adds", 1.0, 1.0),
@@ -51,7 +52,7 @@ def test_a_power_law_has_its_own_exponent() -> None:
 
 def test_the_last_exponent_is_that_of_the_two_largest_values() -> None:
     """10 + N is 11, 12, 14, 18: nearly flat at first, log2(18 / 14) at last."""
-    points = [GrowthPoint("N", n, 10 + n, 1, 1) for n in (1, 2, 4, 8)]
+    points = [GrowthPoint("N", n, Counts(10 + n, 1, 1, 1)) for n in (1, 2, 4, 8)]
     first = growth_exponents(points)[0]
     assert (first.smallest, first.largest) == (1, 8)
     assert first.last == pytest.approx(math.log2(18 / 14), abs=1e-4)
@@ -65,13 +66,13 @@ def test_points_are_of_one_axis_each_and_include_the_base(tmp_path: Path) -> Non
     found = [(point.axis, point.value) for point in points]
     assert found == [("l", 1), ("l", 2), ("l", 3), ("N", 2), ("N", 4), ("k", 1), ("k", 2)]
     base = [point for point in points if (point.axis, point.value) in {("l", 2), ("N", 2), ("k", 1)}]
-    assert {point.parameters for point in base} == {175_066}  # WRN-16-1
+    assert {point.counts.parameters for point in base} == {175_066}  # WRN-16-1
 
 
 def test_a_block_more_costs_the_same_whatever_n(tmp_path: Path) -> None:
     """Two 3x3 convolutions and two batch norms at each width: 18 w^2 + 4 w, w = 16, 32, 64."""
     points = points_of(study(tmp_path, "one_at_a_time: {base: WRN-10-1, N: [2, 3, 4]}"))
-    parameters = [point.parameters for point in points]
+    parameters = [point.counts.parameters for point in points]
     cost = sum(18 * w**2 + 4 * w for w in (16, 32, 64))
     assert [b - a for a, b in pairwise(parameters)] == [cost] * 3
 

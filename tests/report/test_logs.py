@@ -12,9 +12,10 @@ from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.records.imported import draft_torchnet, write_imported
 from ablate.report.analysis import StudyAnalysis
-from ablate.report.curves import imported_curves
-from ablate.report.document import Cell, Curves
+from ablate.report.document import Curves
+from ablate.report.figure_values.curves import imported_curves
 from ablate.report.paper_table import paper_table
+from ablate.report.table import Cell
 
 STUDY = """\
 name: logs

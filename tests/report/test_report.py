@@ -18,14 +18,14 @@ import recorded
 from ablate.api import load_study
 from ablate.errors import RecordError, RunError
 from ablate.network_experiment import Experiment
-from ablate.report.curves import read_curves
-from ablate.report.document import Cell, Column, Table, make_table
+from ablate.report.figure_values.curves import read_curves
 from ablate.report.figure_values.errors import errors_of
 from ablate.report.figures.training_curves import MEASURES
 from ablate.report.numbers import quantity
 from ablate.report.setting import describe_data, describe_setting
 from ablate.report.study_report import StudyReport
 from ablate.report.summary import summarize
+from ablate.report.table import Cell, Column, Table, make_table
 from ablate.report.writers.latex import latex_escape, table_latex
 from ablate.report.writers.markdown import document_markdown, table_markdown
 

@@ -20,14 +20,13 @@ from ablate.errors import RunError, StudyError
 from ablate.records.records import read_record
 from ablate.report.best_file import best_values, best_yaml
 from ablate.report.candidate import Candidate
-from ablate.report.candidates_frame import candidates_frame
-from ablate.report.candidates_table import search_tables
+from ablate.report.candidates_table import candidates_frame, search_tables
 from ablate.report.document import Provenance
 from ablate.report.report import report_page
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport
 from ablate.report.search_sentences import search_sentences
-from ablate.report.search_setting import describe_budget
+from ablate.report.setting import describe_budget
 from ablate.report.trace import trace_cell
 from ablate.report.trainings import read_trainings, trainings_frame
 from ablate.report.writers.markdown import document_markdown

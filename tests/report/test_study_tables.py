@@ -12,11 +12,11 @@ from recorded import DIGITS, record, recorded, written
 
 from ablate.commands.outcome_text import found_text
 from ablate.network_experiment import Experiment
-from ablate.report.document import Cell, Footnotes, Table
 from ablate.report.numbers import p_text, seeds_needed_text
 from ablate.report.paper_table import paper_table
 from ablate.report.statistics_table import statistics_table
 from ablate.report.study_report import StudyReport
+from ablate.report.table import Cell, Footnotes, Table
 
 ONE = f"""\
 {DIGITS}seeds: 3

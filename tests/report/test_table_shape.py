@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from ablate.commands.cli import app
 from ablate.errors import StudyError
 from ablate.network_experiment import Experiment
-from ablate.report.document import Table
 from ablate.report.paper_table import paper_table
 from ablate.report.report import report_page
+from ablate.report.table import Table
 from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import table_latex
 from ablate.report.writers.markdown import table_markdown

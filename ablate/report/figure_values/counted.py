@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if no network differs from the base in exactly one numeric axis.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure; no values if no network differs from the base in exactly one numeric axis."""
     points, base = analysis.growth_points, analysis.base
     if not points:
         return
@@ -33,7 +29,7 @@ def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             GrowthLine(
                 axis,
                 exponents[axis, measure],
-                [(one.value / axes[axis], getattr(one, measure) / of_base) for one in points if one.axis == axis],
+                [(one.value / axes[axis], getattr(one.counts, measure) / of_base) for one in points if one.axis == axis],
             )
             for axis in shown
         ]
@@ -44,11 +40,7 @@ def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def step_time_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if no network was timed.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure; no values if no network was timed."""
     if not any(analysis.timed):
         return
     bars = [

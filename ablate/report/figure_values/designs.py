@@ -23,11 +23,7 @@ MOST_PAIRS = 12
 
 
 def main_effect_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with the main effects, one for each crossing; none without factors that are crossed.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure with the main effects, one for each crossing; none without factors that are crossed."""
     groups = analysis.effects.groups
     for number, group in enumerate(groups, 1):
         panels = [_main_panel(group, effect) for effect in group.found.effects if len(effect.factors) == 1]
@@ -41,11 +37,7 @@ def main_effect_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
 
 
 def interaction_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with the interactions of two factors, one for each crossing; none without any.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure with the interactions of two factors, one for each crossing; none without any."""
     groups = analysis.effects.groups
     for number, group in enumerate(groups, 1):
         pairs = [effect for effect in group.found.effects if len(effect.factors) == 2]
@@ -98,11 +90,7 @@ def _pair_panel(group: FactorEffects[Any], effect: Effect) -> PairPanel:
 
 
 def path_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInfo]:
-    """The values of the road map of each path on each data set; none where fewer than two of its rows are recorded.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the road map of each path on each data set; none where fewer than two of its rows are recorded."""
     summaries: dict[int, Any] = {id(summary.variant): summary for summary in analysis.summaries}
     roads = []
     for rows in designed_rows([summary.variant for summary in summaries.values()]).values():

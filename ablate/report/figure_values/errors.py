@@ -11,8 +11,8 @@ from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, gaps, rank_of, select
+from ablate.report.figures.errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.figures.parameters import MOST_NAMED
-from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.finding import find
 from ablate.report.numbers import format_of
 from ablate.report.panels import data_panels, legend_names, panel_labels
@@ -24,11 +24,7 @@ ALIKE = 1.05  # networks whose parameters differ by no greater ratio have the sa
 
 
 def error_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
-    """The values of the figure with the errors by variant, the best first.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure with the errors by variant, the best first."""
     errors = _errors_of(analysis)
     panels, names = errors.panels, errors.names
     baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
@@ -42,11 +38,7 @@ def error_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
 
 
 def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with the errors against parameters; none where all networks have about as many.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figure with the errors against parameters; none where all networks have about as many."""
     errors = _errors_of(analysis)
     counts = [variant.parameters for panel in errors.panels for variant in panel.variants]
     if min(counts, default=0) and max(counts) > ALIKE * min(counts):

@@ -30,11 +30,7 @@ MOST_PICTURES = 40
 
 
 def class_error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figures with the errors of the classes, the hardest class first, one for each data set.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figures with the errors of the classes, the hardest class first, one for each data set."""
     import numpy as np
 
     for number, found, names in _each(analysis):
@@ -51,11 +47,7 @@ def class_error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def confusion_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figures with the confusions of the best variant and its baseline, one for each data set.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figures with the confusions of the best variant and its baseline, one for each data set."""
     import numpy as np
 
     for number, found, names in _each(analysis):
@@ -81,11 +73,7 @@ def confusion_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def agreement_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figures with the agreement of variants, one for each data set with two variants or more.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the figures with the agreement of variants, one for each data set with two variants or more."""
     import numpy as np
 
     for number, found, _ in _each(analysis):
@@ -108,9 +96,6 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
     Those come first on which most networks agree; among them may be wrong labels. Where all agree on too many, these are
     shown evenly spread, since images are often in the order of their classes.
-
-    Args:
-        analysis: The analysis of the study.
     """
     import numpy as np
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, select
-from ablate.report.figures.critical_difference import AverageRanks
-from ablate.report.figures.ranks import RankRanges
+from ablate.report.figures.ranks import AverageRanks, RankRanges
 from ablate.report.panels import data_panels, panel_labels
 from ablate.statistics.ranking import critical_difference
 
@@ -26,9 +25,6 @@ def rank_values(analysis: Compared[Any]) -> Iterator[FigureInfo]:
     """The values of the figures with the ranks, one for each data set.
 
     A data set needs three or more variants, and seeds that allow a verdict.
-
-    Args:
-        analysis: The analysis of the study.
     """
     titles = analysis.titles
     for number, title in enumerate(titles, 1):
@@ -60,11 +56,7 @@ def _rank_ranges(analysis: Compared[Any], title: str) -> RankRanges | None:
 
 
 def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the critical difference diagram; no values if there are too few data sets or variants.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The values of the critical difference diagram; no values if there are too few data sets or variants."""
     panels = data_panels(analysis.summaries)
     errors = {
         title: {label: analysis.decision.cost(s.median) for label, s in zip(labels, of_panel) if s.median is not None}

@@ -11,14 +11,14 @@ import numpy as np
 
 from ablate.report.candidate import Candidate
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.axes import ERRORS, on_log_axis
 from ablate.report.figures.candidate_points import CandidatePoint, PointKind
 from ablate.report.figures.history import History
 from ablate.report.figures.intermediate import CandidateLine, Intermediate
-from ablate.report.figures.log_axis import ERRORS, on_log_axis
 from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.figures.pareto import CostPoint, ErrorAgainstCost
 from ablate.report.fitted_curve import FITTED, fit_curve
-from ablate.report.search_setting import MEASURES
+from ablate.report.setting import MEASURES
 from ablate.study.axis_text import plain, short_axis
 from ablate.study.decision import VALIDATION_ERROR, Decision
 from ablate.study.study import Parameter
@@ -34,9 +34,6 @@ def candidate_points(analysis: SearchAnalysis) -> list[CandidatePoint]:
 
     The error of a pruned candidate is its objective over the recorded trainings. If none is recorded, it is the last error
     that was reported to the pruner.
-
-    Args:
-        analysis: The analysis of the search.
     """
     whole, distinct = analysis.ranks, {one.number for one in analysis.distinct}
     points = []
@@ -71,11 +68,7 @@ def _reached(analysis: SearchAnalysis, pruned: Candidate) -> float:
 
 
 def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if no candidate has a finite error.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The values of the figure; no values if no candidate has a finite error."""
     points = candidate_points(analysis)
     panels, conditions = axis_panels(analysis, points), _conditions(analysis)
     if panels:
@@ -171,11 +164,7 @@ def _band(panel: AxisPanel, log_y: bool) -> Band | None:
 
 
 def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if no candidate has a finite error.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The values of the figure; no values if no candidate has a finite error."""
     points = candidate_points(analysis)
     if _finite(points):
         by = analysis.decision
@@ -198,11 +187,7 @@ def best_so_far(points: Sequence[CandidatePoint], by: Decision = VALIDATION_ERRO
 
 
 def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if no error was reported, or without a pruner and any pruned candidate.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The values of the figure; no values if no error was reported, or without a pruner and any pruned candidate."""
     study = analysis.study
     pruner, over_epochs = analysis.search.pruner, analysis.search.prunes_over_epochs
     lines = candidate_lines(analysis, first=0 if over_epochs else 1)
@@ -238,11 +223,7 @@ def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateL
 
 
 def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values if there are fewer than two parameters to compare.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The values of the figure; no values if there are fewer than two parameters to compare."""
     if analysis.importances and len(analysis.importances) > 1:
         caption = f"{analysis.caption_start}. Importance by functional analysis of variance (fANOVA) of a random forest."
         yield FigureInfo(ordered_importances(analysis.importances), analysis.study.title, caption)
@@ -258,11 +239,7 @@ def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, flo
 
 
 def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure; no values for a search with one objective, or if no candidate was trained to the end.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The values of the figure; no values for a search with one objective, or if no candidate was trained to the end."""
     if analysis.front:
         found, kind = error_against_cost(analysis), analysis.search.statistic
         by = analysis.decision

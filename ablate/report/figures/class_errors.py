@@ -29,12 +29,7 @@ class ClassErrors:
 
 @styled
 def draw_class_errors(found: ClassErrors, *texts: str) -> Figure:
-    """A row for each class, and in it a point for each variant.
-
-    Args:
-        found: The errors.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A row for each class, and in it a point for each variant."""
     names, longest = wrap_labels(found.classes)
     of_variants = looks(found.errors)
     options = {

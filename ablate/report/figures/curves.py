@@ -1,4 +1,4 @@
-"""Training curves like WRN's figures 2 and 3: the training loss above, the measure that decides below."""
+"""Training curves like WRN's figures 2 and 3, the training loss above the measure that decides; and errors by epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ablate.report.figures.colours import Look, looks
 from ablate.report.figures.curve_lines import (
@@ -22,7 +23,19 @@ from ablate.report.figures.curve_lines import (
     set_measure_axis,
     write_line_ends,
 )
-from ablate.report.figures.style import INK, LEGEND, PAGE, TEXT, WIDTHS, canvas_width, open_figure, styled, wrap_text
+from ablate.report.figures.style import (
+    DASHED,
+    INK,
+    LEGEND,
+    PAGE,
+    TEXT,
+    WIDTHS,
+    canvas_width,
+    open_figure,
+    open_panels,
+    styled,
+    wrap_text,
+)
 from ablate.report.figures.training_curves import MEASURES, CurvePanel, ImportedCurve, SeedCurves, StudyCurves
 
 MOST_LINES = 7  # variants in one panel; more of them are small multiples
@@ -44,10 +57,6 @@ def draw_curves(curves: StudyCurves, *texts: str) -> Figure:
     """The loss, if it is known, over the measure that decides; medians with a band of the seeds, names at the lines' ends.
 
     One panel of more than seven variants becomes a small panel for each variant, with the others in grey behind it.
-
-    Args:
-        curves: The curves of the study, and those from the authors' logs.
-        texts: Title, caption and badge, as in open_canvas().
     """
     of_names = looks(curves.names)
     greys = {curve.label: Look(("#555555", "#8c8c8c")[i % 2], "1234"[i % 4]) for i, curve in enumerate(curves.imported)}
@@ -178,3 +187,27 @@ def _draw_multiple(
         textcoords="offset points", ha="right", va="top", fontsize=TEXT, fontweight="bold", color=INK, zorder=6,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
     )  # fmt: skip
+
+
+@styled
+def draw_train_test(curves: StudyCurves, *texts: str) -> Figure:
+    """Training error (dashed) and test error (solid); medians with a band of the seeds.
+
+    The training error is measured during training: on augmented images, while the weights change.
+    """
+    panels, of_names = curves.panels, looks(curves.names)
+    handles = [
+        Line2D([], [], label=name, color=of_names[label].colour, marker=of_names[label].marker, markersize=5)
+        for label, name in curves.names.items()
+    ]
+    handles += cross_handles([each for panel in panels for each in panel.curves])
+    figure, axes = open_panels(*texts, panels=len(panels), legend=handles)
+    for panel, axis in zip(panels, axes):
+        for label, each in zip(panel.labels, panel.curves):
+            draw_measure(axis, each, of_names[label], "train_error", DASHED)
+            draw_measure(axis, each, of_names[label], "test_error")
+        set_measure_axis(axis, panel.curves, "train_error", "test_error")
+        set_epoch_axis(axis, panel.curves, panel.drops)
+        axis.set_title(panel.title)
+        axis.set(xlabel="epoch", ylabel=f"error, %: {curves.decision.split} (solid), train (dashed)")
+    return figure

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablate.report.figures.axes import VALIDATION_ERROR, set_objective_axis
 from ablate.report.figures.candidate_points import CROSS, CandidatePoint, draw_points, point_handles
-from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.style import GREY, open_canvas, styled
 
 
@@ -32,12 +32,7 @@ class History:
 
 @styled
 def draw_history(history: History, *texts: str) -> Figure:
-    """Error by number of the candidate; a cross at the bottom for a candidate without a finite error.
-
-    Args:
-        history: The candidates of the search.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """Error by number of the candidate; a cross at the bottom for a candidate without a finite error."""
     points, steps = history.points, history.best_so_far
     shown = [point for point in points if math.isfinite(point.error)]
     crosses = [point.number for point in points if math.isinf(point.error)]
@@ -45,7 +40,7 @@ def draw_history(history: History, *texts: str) -> Figure:
     handles += [Line2D([], [], label="best so far", color=GREY, linewidth=1.2)] if steps else []
     handles += [Line2D([], [], label="failed or diverged", **CROSS)] if crosses else []
     figure, (axis,) = open_canvas(*texts, width=6.4, body=3.3, legend=handles)
-    set_measure_axis(axis, [point.error for point in shown], history.measure)
+    set_objective_axis(axis, [point.error for point in shown], history.measure)
     numbers = [point.number for point in points]
     if steps:
         axis.step(*zip(*steps, (max(numbers), steps[-1][1])), where="post", color=GREY, linewidth=1.2, zorder=2)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablate.report.figures.axes import VALIDATION_ERROR, set_objective_axis
 from ablate.report.figures.colours import PALETTE, look
-from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.style import DOTTED, INK, open_canvas, styled
 
 PALE = "#b8b8b8"
@@ -53,12 +53,7 @@ class Intermediate:
 
 @styled
 def draw_intermediate(intermediate: Intermediate, *texts: str) -> Figure:
-    """Pruned candidates in colour, each up to the step at which it was pruned; the best in bold, the others in grey.
-
-    Args:
-        intermediate: The lines of the search.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """Pruned candidates in colour, each up to the step at which it was pruned; the best in bold, the others in grey."""
     lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]
     looks = {line.number: look(index) for index, line in enumerate(pruned)}
@@ -70,7 +65,7 @@ def draw_intermediate(intermediate: Intermediate, *texts: str) -> Figure:
     kinds = {line.kind for line in lines}
     handles = [handle for handle, kind in zip(handles, ("best", "complete", "pruned")) if kind in kinds]
     figure, (axis,) = open_canvas(*texts, width=6.4, body=3.3, legend=handles)
-    set_measure_axis(axis, [error for line in lines for error in line.errors], intermediate.measure)
+    set_objective_axis(axis, [error for line in lines for error in line.errors], intermediate.measure)
     for line in lines:
         alone = "." if len(line.steps) == 1 else ""
         if line.kind == "pruned":

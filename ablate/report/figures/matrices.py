@@ -68,12 +68,7 @@ class Matrices:
 
 @styled
 def draw_matrices(matrices: Matrices, *texts: str) -> Figure:
-    """A panel for each table: a cell is the darker the larger its value, and says the value if there is room.
-
-    Args:
-        matrices: The tables.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A panel for each table: a cell is the darker the larger its value, and says the value if there is room."""
     panels = matrices.panels
     size = max(len(panel.names) for panel in panels)
     names = [["\n".join(wrap_text(name, 1.5, SMALL)) for name in panel.names] for panel in panels]

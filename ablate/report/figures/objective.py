@@ -13,10 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from ablate.report.figures.axes import VALIDATION_ERROR, log_ticks, set_objective_axis
 from ablate.report.figures.candidate_points import CandidatePoint, draw_points, point_handles
-from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.log_axis import log_ticks
 from ablate.report.figures.style import GREY, INK, SMALL, open_panels, styled, text_width
 
 LONGEST = 28  # characters of a choice
@@ -75,12 +74,7 @@ class AxisPanel:
 
 @styled
 def draw_objective(panels: Sequence[AxisPanel], *texts: str) -> Figure:
-    """A panel for each axis.
-
-    Args:
-        panels: The axes, at least one.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A panel for each axis."""
     points = [point for panel in panels for _, point in panel.points]
     errors = [error for panel in panels for error in panel.errors]
     handles: list[Any] = point_handles({point.kind for point in points})
@@ -92,7 +86,7 @@ def draw_objective(panels: Sequence[AxisPanel], *texts: str) -> Figure:
     figure, axes = open_panels(*texts, panels=len(panels), legend=handles)
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     for number, (panel, axis) in enumerate(zip(panels, axes)):
-        set_measure_axis(axis, errors, panel.measure)
+        set_objective_axis(axis, errors, panel.measure)
         if number % columns:
             axis.set_ylabel("")
         if panel.curve:

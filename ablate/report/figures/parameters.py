@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ablate.report.figures.axes import COUNTS, ERRORS, log_ticks, on_log_axis, set_count_axis
 from ablate.report.figures.colours import Look, looks
-from ablate.report.figures.count_axis import set_count_axis
+from ablate.report.figures.errors import ErrorPanel, StudyErrors
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.log_axis import COUNTS, ERRORS, log_ticks, on_log_axis
 from ablate.report.figures.style import GREY, PALE, open_panels, styled
-from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
 MOST_NAMED = 24  # variants of a panel that have a name and seeds; of more only the front has a name, and no seeds are drawn
 
@@ -35,10 +34,6 @@ def draw_parameters(errors: StudyErrors, *texts: str) -> Figure:
 
     Every median stands at its true number of parameters and has its name beside it; those off the front are hollow. Of more
     than 24 variants in a panel the front alone has colours and names.
-
-    Args:
-        errors: The errors of the study.
-        texts: Title, caption and badge, as in open_canvas().
     """
     panels = errors.panels
     named = [one.label for panel in panels for one in panel.variants if one.on_front or len(panel.variants) <= MOST_NAMED]

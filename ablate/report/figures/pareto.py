@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ablate.report.figures.axes import COUNTS, on_log_axis, set_count_axis, set_objective_axis
 from ablate.report.figures.candidate_points import LOOKS, point_handles
 from ablate.report.figures.colours import PALETTE, Look, looks
-from ablate.report.figures.count_axis import set_count_axis
-from ablate.report.figures.error_axis import set_measure_axis
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.log_axis import COUNTS, on_log_axis
 from ablate.report.figures.style import GREY, open_canvas, styled
 
 MOST_NAMED = 24  # the most candidates named in the study file that the legend lists
@@ -97,7 +95,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
     )
     for place, (axis, measure) in enumerate(zip(axes, found.measures)):
         costs = [point.costs[place] for point in points]
-        set_measure_axis(axis, [point.error for point in points], found.axis)
+        set_objective_axis(axis, [point.error for point in points], found.axis)
         for point in points:
             if point.best:
                 axis.scatter([point.costs[place]], [point.error], **LOOKS["best"])

@@ -74,12 +74,7 @@ class RoadMap:
 
 @styled
 def draw_path(road: RoadMap, *texts: str) -> Figure:
-    """A row a step: a bar from the median before to its own, grey points of the seeds, median and change at the right.
-
-    Args:
-        road: The path.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A row a step: a bar from the median before to its own, grey points of the seeds, median and change at the right."""
     steps, by = road.steps, road.decision
     names, longest = wrap_labels(step.label for step in steps)
     write = format_of(by.unit)

@@ -60,12 +60,7 @@ class Scaling:
 
 @styled
 def draw_scaling(scaling: Scaling, *texts: str) -> Figure:
-    """A panel for each count: counts against values, all relative to the base, with the fitted exponents.
-
-    Args:
-        scaling: The growth of the counts.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A panel for each count: counts against values, all relative to the base, with the fitted exponents."""
     figure, axes = open_canvas(*texts, width=PAGE, body=3.2, columns=2, sharex=True, sharey=True)
     for axis, panel in zip(axes, scaling.panels):
         axis.set_xscale("log", base=2)

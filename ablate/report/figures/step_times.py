@@ -10,8 +10,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ablate.report.figures.axes import TIMES, log_ticks, on_log_axis
 from ablate.report.figures.colours import PALETTE
-from ablate.report.figures.log_axis import TIMES, log_ticks, on_log_axis
 from ablate.report.figures.style import (
     GREY,
     HATCHES,
@@ -78,12 +78,7 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 @styled
 def draw_step_times(times: StepTimes, *texts: str) -> Figure:
-    """A bar for each network in the given order, at its end the time and the published error.
-
-    Args:
-        times: The times of the networks.
-        texts: Title, caption and badge, as in open_canvas().
-    """
+    """A bar for each network in the given order, at its end the time and the published error."""
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
     of_groups = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}

@@ -7,7 +7,8 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from ablate.report.document import Cell, Table
+from ablate.report.numbers import is_number
+from ablate.report.table import Cell, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +46,10 @@ def table_csv(table: Table) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    is_number = isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool)
     shown = re.fullmatch(r"[-+−]?[\d,.]+( [kMG])?", cell.text)  # a range is not the number that it is sorted by
-    return str(cell.value) if is_number and shown else _no_formula(cell.text)
+    return str(cell.value) if is_number(cell.value) and shown else _no_formula(cell.text)
 
 
 def _no_formula(text: str) -> str:
-    is_number = re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not is_number else text
+    number = re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not number else text

@@ -9,8 +9,9 @@ from itertools import count, pairwise
 from typing import NamedTuple
 
 from ablate.errors import printable
-from ablate.report.document import Cell, Column, Document, Table
+from ablate.report.document import Document
 from ablate.report.numbers import DASH, MINUS
+from ablate.report.table import Cell, Column, Table
 
 NUMBER = re.compile(rf"[-+{MINUS}]?\d[\d,]*(\.\d+)?")
 SIZES = (("normalsize", 1.0, 6.0), ("small", 0.9, 5.0), ("footnotesize", 0.8, 4.0))  # name, scale, space beside a column

@@ -6,18 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ablate.errors import printable
-from ablate.report.document import (
-    Cell,
-    Content,
-    Curves,
-    Document,
-    Figures,
-    Notes,
-    ParallelAxes,
-    Provenance,
-    Sentences,
-    Table,
-)
+from ablate.report.document import Content, Curves, Document, Figures, Notes, ParallelAxes, Provenance, Sentences
+from ablate.report.table import Cell, Table
 from ablate.report.writers.plain import line_up
 
 

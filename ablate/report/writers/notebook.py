@@ -6,7 +6,7 @@ import base64
 from html import escape
 
 from ablate.errors import printable
-from ablate.report.document import Cell, Table
+from ablate.report.table import Cell, Table
 
 MOST_ROWS = 40
 

@@ -25,20 +25,10 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from ablate.report.document import (
-    Cell,
-    Curves,
-    Document,
-    Figures,
-    Notes,
-    ParallelAxes,
-    Provenance,
-    Section,
-    Sentences,
-    Table,
-)
+from ablate.report.document import Curves, Document, Figures, Notes, ParallelAxes, Provenance, Section, Sentences
 from ablate.report.figures.colours import looks
-from ablate.report.numbers import counted
+from ablate.report.numbers import counted, is_number
+from ablate.report.table import Cell, Table
 from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import table_latex
 from ablate.report.writers.markdown import table_markdown
@@ -201,7 +191,7 @@ def _provenances(document: Document) -> list[Table]:
 
 
 def _is_sortable(cell: Cell) -> bool:
-    return isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool) and not math.isnan(cell.value)
+    return is_number(cell.value) and not math.isnan(cell.value)
 
 
 def _sort_value(cell: Cell) -> str:

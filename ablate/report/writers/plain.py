@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from ablate.errors import UNPRINTABLE, printable
-from ablate.report.document import Cell, Column, Document, Table
+from ablate.report.document import Document
+from ablate.report.table import Cell, Column, Table
 
 
 def document_text(document: Document) -> str:

@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from ablate.errors import printable
-from ablate.report.document import Cell, Column, Document, Table, make_table
+from ablate.report.document import Document
 from ablate.report.numbers import counted
+from ablate.report.table import Cell, Column, Table, make_table
 
 if TYPE_CHECKING:
     from rich.console import Console

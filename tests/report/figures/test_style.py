@@ -24,8 +24,7 @@ from report.figures.tidy import assert_tidy
 
 from ablate.kinds.figures import FigureStyle
 from ablate.report.figures.colours import KNOWN, MARKERS, PALETTE, look, look_numbers, looks
-from ablate.report.figures.critical_difference import AverageRanks, draw_critical_difference
-from ablate.report.figures.ranks import RankRanges, draw_ranks
+from ablate.report.figures.ranks import AverageRanks, RankRanges, draw_critical_difference, draw_ranks
 from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
 from ablate.report.figures.style import PAGE, drawn_in, open_canvas, text_width, to_bytes, wrap_text
 

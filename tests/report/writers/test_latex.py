@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ablate.report.document import Cell, Column, Document, Table, make_table, number
-from ablate.report.numbers import grouped, percent, signed
+from ablate.report.document import Document
+from ablate.report.numbers import percent, signed
+from ablate.report.table import Cell, Column, Table, make_table, number
 from ablate.report.writers.latex import document_latex, latex_escape
 
 TEX = shutil.which("pdflatex")
@@ -25,17 +26,17 @@ COLUMNS = [
 ]
 ROWS = [
     [
-        "WRN-28-2-B(3,3)", number(1_467_610, grouped), number(4.17, percent, "a", True), Cell(3.9, "3.90–4.45"),
+        "WRN-28-2-B(3,3)", number(1_467_610, "{:,}".format), number(4.17, percent, "a", True), Cell(3.9, "3.90–4.45"),
         number(-1.56, signed),
     ],
-    ["NIN", number(1_007, grouped), number(15.83, percent), Cell(5.5, "5.50–6.05"), number(None, signed)],
+    ["NIN", number(1_007, "{:,}".format), number(15.83, percent), Cell(5.5, "5.50–6.05"), number(None, signed)],
 ]  # fmt: skip
 TABLE = make_table(COLUMNS, ROWS, "t", "Median over 5 seeds.", [("a", NASTY)])
 WORDS = [Column("Candidate"), Column("Note", False), *(Column(f"Validation error of fold {n}, %") for n in range(9))]
 WIDE = make_table(WORDS, [["1", f"a long text, {NASTY}", *["12.34"] * 9], ["2", "b", *["5.67"] * 9]], "u", title="Folds")
 
 
-MANY = [[f"net {i}", number(i, grouped), number(5.0 + i / 100, percent, "a")] for i in range(500)]
+MANY = [[f"net {i}", number(i, "{:,}".format), number(5.0 + i / 100, percent, "a")] for i in range(500)]
 LONG = make_table(COLUMNS[:3], MANY, "l", "Median over 5 seeds.", [("a", NASTY)], title="All")
 LONG = replace(LONG, groups=((0, "first"), (200, "second")))
 

@@ -13,23 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from ablate.report.document import (
-    NO_VALUE,
-    Cell,
-    Column,
-    Curves,
-    Document,
-    Figures,
-    Notes,
-    Provenance,
-    Sentences,
-    TrialCurve,
-    make_sections,
-    make_table,
-    number,
-    words,
-)
+from ablate.report.document import Curves, Document, Figures, Notes, Provenance, Sentences, TrialCurve, make_sections
 from ablate.report.numbers import percent
+from ablate.report.table import NO_VALUE, Cell, Column, make_table, number, words
 from ablate.report.writers import page as module
 from ablate.report.writers.page_curves import curve_data, median_curve
 

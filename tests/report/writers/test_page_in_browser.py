@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 
 from ablate.report.document import (
-    Cell,
-    Column,
     Curves,
     Document,
     Figures,
@@ -25,11 +23,9 @@ from ablate.report.document import (
     Sentences,
     TrialCurve,
     make_sections,
-    make_table,
-    number,
-    words,
 )
 from ablate.report.numbers import percent
+from ablate.report.table import Cell, Column, make_table, number, words
 from ablate.report.writers.page import write_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

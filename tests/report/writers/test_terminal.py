@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ablate.report.document import Column, make_table
+from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
 from ablate.report.writers.terminal import print_text
 
