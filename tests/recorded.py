@@ -11,6 +11,7 @@ from ablate.network_experiment import Experiment
 from ablate.records.attempts import open_trial, write_result
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.records import trial_directory
+from ablate.report.document import Document
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 
@@ -72,6 +73,11 @@ def recorded(folder: Path, text: str, errors: Mapping[int, Sequence[float | None
         for trial, error in zip(experiment.variants[index].trials(experiment.study.seeds), of_variant):
             record(experiment.runs, trial, error)
     return experiment
+
+
+def captions(document: Document) -> list[str]:
+    """The captions of the tables as texts show them, each with its details."""
+    return [" ".join([table.caption, *table.details]) for table in document.brief_tables]
 
 
 def record_program(runs: Path, trial: ProgramTrial, rows: list[dict[str, Any]]) -> None:

@@ -22,8 +22,8 @@ from ablate.launch.options import RunOptions
 from ablate.launch.summary import INCOMPLETE, RunSummary
 from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
+from ablate.report.compared import Outcome
 from ablate.report.numbers import format_of
-from ablate.report.outcome import Outcome
 from ablate.report.rounds import Rounds, too_few_seeds
 from ablate.report.rounds_table import _saved, _sentence
 from ablate.report.writers.plain import document_text

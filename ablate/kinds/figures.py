@@ -102,7 +102,7 @@ FIGURES = (
         reports=("trained", "program"),
         choice="default",
         values="ablate.report.figure_values.designs:main_effect_values",
-        draw="ablate.report.figures.effects:draw_effects",
+        draw="ablate.report.figures.designs:draw_effects",
     ),
     FigureKind(
         name="interactions",
@@ -110,7 +110,7 @@ FIGURES = (
         reports=("trained", "program"),
         choice="default",
         values="ablate.report.figure_values.designs:interaction_values",
-        draw="ablate.report.figures.effects:draw_interactions",
+        draw="ablate.report.figures.designs:draw_interactions",
     ),
     FigureKind(
         name="critical_difference",
@@ -125,7 +125,7 @@ FIGURES = (
         reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:class_error_values",
-        draw="ablate.report.figures.class_errors:draw_class_errors",
+        draw="ablate.report.figures.predictions:draw_class_errors",
         folded=True,
     ),
     FigureKind(
@@ -134,7 +134,7 @@ FIGURES = (
         reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:confusion_values",
-        draw="ablate.report.figures.matrices:draw_matrices",
+        draw="ablate.report.figures.predictions:draw_matrices",
         folded=True,
     ),
     FigureKind(
@@ -143,7 +143,7 @@ FIGURES = (
         reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:agreement_values",
-        draw="ablate.report.figures.matrices:draw_matrices",
+        draw="ablate.report.figures.predictions:draw_matrices",
         folded=True,
     ),
     FigureKind(
@@ -152,7 +152,7 @@ FIGURES = (
         reports=("trained",),
         choice="default",
         values="ablate.report.figure_values.predictions:missed_values",
-        draw="ablate.report.figures.contact_sheet:draw_contact_sheet",
+        draw="ablate.report.figures.predictions:draw_contact_sheet",
         folded=True,
     ),
     FigureKind(
@@ -169,7 +169,7 @@ FIGURES = (
         reports=("trained", "program"),
         choice="default",
         values="ablate.report.figure_values.designs:path_values",
-        draw="ablate.report.figures.path:draw_path",
+        draw="ablate.report.figures.designs:draw_path",
         main=2,
     ),
     FigureKind(
@@ -177,7 +177,7 @@ FIGURES = (
         alt_text="Counts against each axis, relative to the base",
         reports=("counted",),
         values="ablate.report.figure_values.counted:scaling_values",
-        draw="ablate.report.figures.scaling:draw_scaling",
+        draw="ablate.report.figures.counted:draw_scaling",
         main=1,
     ),
     FigureKind(
@@ -185,7 +185,7 @@ FIGURES = (
         alt_text="Milliseconds of a training step, with the test error beside",
         reports=("counted",),
         values="ablate.report.figure_values.counted:step_time_values",
-        draw="ablate.report.figures.step_times:draw_step_times",
+        draw="ablate.report.figures.counted:draw_step_times",
         main=1,
     ),
     FigureKind(
@@ -201,28 +201,28 @@ FIGURES = (
         alt_text="{Measure} by candidate, and the best so far",
         reports=("search",),
         values="ablate.report.figure_values.search:history_values",
-        draw="ablate.report.figures.history:draw_history",
+        draw="ablate.report.figures.search:draw_history",
     ),
     FigureKind(
         name="importances",
         alt_text="How much of the differences each parameter explains",
         reports=("search",),
         values="ablate.report.figure_values.search:importance_values",
-        draw="ablate.report.figures.importances:draw_importances",
+        draw="ablate.report.figures.search:draw_importances",
     ),
     FigureKind(
         name="intermediate",
         alt_text="The value of each candidate during its training",
         reports=("search",),
         values="ablate.report.figure_values.search:intermediate_values",
-        draw="ablate.report.figures.intermediate:draw_intermediate",
+        draw="ablate.report.figures.search:draw_intermediate",
     ),
     FigureKind(
         name="pareto",
         alt_text="Validation error against cost, with the Pareto front",
         reports=("search",),
         values="ablate.report.figure_values.search:pareto_values",
-        draw="ablate.report.figures.pareto:draw_pareto",
+        draw="ablate.report.figures.search:draw_pareto",
         main=2,
     ),
 )

@@ -23,6 +23,7 @@ from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
+from ablate.report.verdicts import FOLDS_SHARE
 from ablate.statistics.images import ImageComparison
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
@@ -32,10 +33,6 @@ from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed, measured_costs
 
 ONCE = "the test images were evaluated once, after the last epoch"
-FOLDS_SHARE = (
-    "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
-    "other images."
-)
 
 
 @dataclass(frozen=True)
@@ -143,19 +140,11 @@ class StudyAnalysis(Compared[Summary]):
         return tuple(read_imported(self.runs))
 
     def match(self, summary: Summary) -> Match | None:
-        """The published value of a variant; None if there is none.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The published value of a variant; None if there is none."""
         return self._matches.get(id(summary))
 
     def log(self, summary: Summary) -> Logged | None:
-        """The error in an imported log of the variant's network on its data set; None without such a log.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The error in an imported log of the variant's network on its data set; None without such a log."""
         return find_log(summary, self.imported)
 
     @cached_property
@@ -218,11 +207,7 @@ class StudyAnalysis(Compared[Summary]):
         )
 
     def published_error(self, summary: Summary) -> float | None:
-        """The published test error of a variant in percent; None unless it was published for exactly this network.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The published test error of a variant in percent; None unless it was published for exactly this network."""
         match = self.match(summary)
         return match.value if match and match.row.architecture == summary.variant.architecture else None
 
@@ -232,11 +217,7 @@ class StudyAnalysis(Compared[Summary]):
         return match.value if match and alike else None
 
     def published_difference(self, summary: Summary) -> float | None:
-        """Our median minus the published error in points; None without one of them, or if they are of other images.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """Our median minus the published error in points; None without one of them, or if they are of other images."""
         match = self.match(summary)
         ours = finite(summary.test_median(match.measure)) if match else None
         if match is None or ours is None or summary.variant.data.stands_for != match.data:

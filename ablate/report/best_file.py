@@ -18,9 +18,6 @@ def best_yaml(analysis: SearchAnalysis) -> bytes:
     `best` has the searched values of the best candidate. A search with two objectives has `pareto` instead: a list of the
     candidates of the Pareto set by cost, each with its values and both objectives. Neither is present before a candidate is
     trained to the end. `net` is the network that the values give, unless it is itself a searched value.
-
-    Args:
-        analysis: The analysis of a search.
     """
     from ruamel.yaml import YAML
 
@@ -33,11 +30,7 @@ def best_yaml(analysis: SearchAnalysis) -> bytes:
 
 
 def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
-    """The content of best.yaml as plain values; see best_yaml().
-
-    Args:
-        analysis: The analysis of a search.
-    """
+    """The content of best.yaml as plain values; see best_yaml()."""
     search, best = analysis.search, analysis.best
     values: dict[str, Any] = {
         "search": analysis.study.name,

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablate.report.compared import Compared
+from ablate.report.compared import NOT_TOLD_APART, Compared, Outcome
 from ablate.report.document import Remark
 from ablate.report.numbers import DASH, UnitFormat, counted, finite, format_of, interval_text, is_number
-from ablate.report.outcome import NOT_TOLD_APART, Outcome, outcome_of
 from ablate.report.seeds import S
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.tuned import Tuned
@@ -36,7 +35,7 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned, summar
         summaries: Those at the best values, in the order of the rows.
     """
     axes = tuned.search.axes
-    compared = any(outcome_of(of, one) for of in (analysis, untuned) for one in of.summaries)
+    compared = any(of.outcome(one) for of in (analysis, untuned) for one in of.summaries)
     several = len({summary.data_title for summary in analysis.summaries}) > 1
     by, held_out = analysis.decision, tuned.decision
     columns = [Column("Variant", False), *([Column("Data", False)] if several else [])]
@@ -52,7 +51,7 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned, summar
         for place, one, of in ((0, own, untuned), (choice.chosen if choice else None, best, analysis)):
             tried = None if choice is None or place is None else choice.candidates[place]
             row += [_value_cell(tried.values.get(axis) if tried else None) for axis in axes]
-            row += [_held_out_cell(tuned, tried.errors if tried else ())]
+            row += [number(_reached(tuned, tried.errors if tried else ()), format_of(held_out.unit).value)]
             row += [number(finite(one.median), format_of(by.unit).value, trials=one.recorded_ids)]
             row += [_against(of, one)] if compared else []
         rows.append(row)
@@ -115,7 +114,7 @@ def both_frame(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> pd.
             row |= {f"{axis}_{when}": tried.values.get(axis) if tried else None for axis in tuned.search.axes}
             row[f"{tuned.decision.name}_{when}"] = _reached(tuned, tried.errors) if tried else None
             row[f"{analysis.decision.median_name}_{when}"] = finite(one.median)
-            found = outcome_of(of, one)
+            found = of.outcome(one)
             row[f"difference_{when}"] = found and found.difference
             row[f"verdict_{when}"] = found and found.result
             row[f"trials_{when}"] = " ".join(one.recorded_ids)
@@ -149,17 +148,19 @@ def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> I
     """One sentence for each variant whose verdict is another one at its best, or one that none is."""
     same = compared = 0
     for best, own in zip(analysis.summaries, untuned.summaries):
-        now, then = outcome_of(analysis, best), outcome_of(untuned, own)
+        now, then = analysis.outcome(best), untuned.outcome(own)
         compared += now is not None
         if now is None or then is None or "open" in (now.result, then.result):
             continue
         if then.result == now.result:
             same += 1
             continue
+        both = f"{now.name} and {now.baseline} {OF_BOTH[then.result]}" if then.result in OF_BOTH else ""
+        at_own = both or f"{now.name} is {then.result} than {now.baseline}"
         at_best = f"they {OF_BOTH[now.result]}" if now.result in OF_BOTH else f"it is {now.result}"
         yield (
-            f"At the study's own {tuned.names}, {_said(now.name, now.baseline, then.result)}; with each at its best, "
-            f"{at_best}. {_contrast(then, now, tuned.names, analysis.format)}"
+            f"At the study's own {tuned.names}, {at_own}; with each at its best, {at_best}. "
+            f"{_contrast(then, now, tuned.names, analysis.format)}"
         )
     if same and same == compared:
         what = {1: "the verdict is", 2: "both verdicts are"}.get(same, f"all {same} verdicts are")
@@ -173,12 +174,6 @@ def _contrast(then: Outcome, now: Outcome, names: str, write: UnitFormat) -> str
     known = all(map(math.isfinite, (*then.interval, *now.interval)))
     intervals = f", {interval_text(then.interval, write)} and {interval_text(now.interval, write)}," if known else ""
     return f"The intervals of the two differences{intervals} overlap, so it is not known whether the {names} is the reason."
-
-
-def _said(name: str, baseline: str, verdict: str) -> str:
-    if verdict in OF_BOTH:
-        return f"{name} and {baseline} {OF_BOTH[verdict]}"
-    return f"{name} is {verdict} than {baseline}"
 
 
 def _too_good(analysis: Compared[S], tuned: Tuned) -> str:
@@ -212,10 +207,6 @@ def _value_cell(value: Any) -> Cell:
     return NO_VALUE if value is None else Cell(value, plain(value))
 
 
-def _held_out_cell(tuned: Tuned, errors: Sequence[float | None]) -> Cell:
-    return number(_reached(tuned, errors), format_of(tuned.decision.unit).value)
-
-
 def _reached(tuned: Tuned, errors: Sequence[float | None]) -> float | None:
     """The objective of a candidate; None without one, and if it diverged."""
     found = [tuned.decision.worst if error is None else error for error in errors]
@@ -225,7 +216,7 @@ def _reached(tuned: Tuned, errors: Sequence[float | None]) -> float | None:
 def _against(analysis: Compared[S], summary: S) -> Cell:
     if analysis.baseline(summary) is summary:
         return words("baseline")
-    found = outcome_of(analysis, summary)
+    found = analysis.outcome(summary)
     if found is None:
         return NO_VALUE
     difference = DASH if found.difference is None else analysis.format.signed(found.difference)

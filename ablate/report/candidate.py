@@ -99,11 +99,7 @@ class Candidate:
         return self.words.get(axis, {}).get(plain(self.values[axis]), "")
 
     def plain_text(self, value: Any) -> str:
-        """A value as it is written in a study file; a network defined in Python by its name.
-
-        Args:
-            value: A value of a searched axis.
-        """
+        """A value as it is written in a study file; a network defined in Python by its name."""
         return self.variant.net if isinstance(value, dict) and isinstance(self.variant, Variant) else plain(value)
 
     @property

@@ -19,7 +19,6 @@ from ablate.report.verdicts import COMPARED_COLUMNS, verdict_interval_cell, verd
 from ablate.statistics.description import describe
 from ablate.study.axis_text import short_axis
 from ablate.study.decision import CostName
-from ablate.study.study import Search
 from ablate.study.table_style import USUAL
 
 if TYPE_CHECKING:
@@ -37,11 +36,7 @@ COSTS: dict[CostName, tuple[str, Callable[[Any], str]]] = {
 
 
 def search_tables(analysis: SearchAnalysis) -> list[Table]:
-    """The tables of the best candidates and of the Pareto set; none before a candidate is trained to the end.
-
-    Args:
-        analysis: The analysis of a search.
-    """
+    """The tables of the best candidates and of the Pareto set; none before a candidate is trained to the end."""
     tables = []
     name = analysis.study.name
     if analysis.top:
@@ -79,14 +74,19 @@ def candidates_table(
     costs = [key for key in COSTS if key in budgeted or key in differ]
     told = len(axes) == 1 or "net" in axes or not analysis.of_networks
     nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
-    columns = [ShapedColumn("name", "Candidate", lambda one: number(one.number, mark=footnotes.mark(_enqueued(one))))]
+    columns = [
+        ShapedColumn(
+            "name", "Candidate", lambda one: number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))
+        )
+    ]
     for axis, title in zip(axes, _titles(axes, solved)):
         numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
         columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
     rows = {one.number: _training_cells(analysis, one) for one in shown}
+    titles = ("n", search.statistic.capitalize(), "SD", "Range")
     n, *of_trainings = (
         ShapedColumn(key, title, partial(_cell_of, rows, place))
-        for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search)))
+        for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), titles))
     )
     columns += of_trainings
     if compared and len(shown) > 1:
@@ -102,11 +102,6 @@ def candidates_table(
     return shaped_table(columns, [("", one) for one in ordered], table, label, caption, lambda: footnotes.notes)
 
 
-def _of_trainings(search: Search) -> tuple[str, ...]:
-    """The titles of _training_cells()."""
-    return "n", search.statistic.capitalize(), "SD", "Range"
-
-
 def _cell_of(rows: Mapping[int, Sequence[Cell]], place: int, one: Candidate) -> Cell:
     return rows[one.number][place]
 
@@ -118,10 +113,6 @@ def _value_cell(one: Candidate, axis: str) -> Cell:
 def _cost_cell(one: Candidate, key: CostName) -> Cell:
     cost = one.cost(key)
     return number(cost, COSTS[key][1]) if math.isfinite(cost) else NO_VALUE
-
-
-def _enqueued(one: Candidate) -> str:
-    return ENQUEUED if one.enqueued else ""
 
 
 def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
@@ -208,9 +199,6 @@ def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
     median_validation_error or mean_validation_error: the objective; of a program with the name of its measure.
     trials: the ids of the trainings that have an error, in order.
     baseline: the best candidate, for the candidates that are compared with it.
-
-    Args:
-        analysis: The analysis of a search.
     """
     import pandas as pd
 
@@ -238,16 +226,8 @@ def _column(analysis: SearchAnalysis, axis: str) -> str:
     return axis if analysis.of_networks else f"axis.{axis}"
 
 
-def _network(one: Candidate) -> dict[str, Any]:
-    """The name and the counts of its network; nothing for a program."""
-    if one.counts is None:
-        return {}
-    counts = one.counts
-    return {"net": one.variant.net, "parameters": counts.parameters, "multiply_adds": counts.multiply_adds}
-
-
 def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> dict[str, Any]:
-    found = describe(one.errors) if one.errors else None
+    found, counts = describe(one.errors) if one.errors else None, one.counts
     best, verdict = analysis.best, analysis.verdicts.get(one.number)
     row: dict[str, Any] = {
         **{
@@ -258,7 +238,11 @@ def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> di
         "number": one.number,
         "state": one.state,
         "enqueued": one.enqueued,
-        **_network(one),
+        **(
+            {"net": one.variant.net, "parameters": counts.parameters, "multiply_adds": counts.multiply_adds}
+            if counts
+            else {}
+        ),
         **{name: cost for name, cost in one.costs.items() if name in MEASURED_COSTS},
         analysis.search.objective: finite(analysis.objective(one)),
         "n": len(one.errors),

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple
 
 from ablate.report.document import scale_badge
 from ablate.report.effects import StudyEffects, effects_json, study_effects
-from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.numbers import UnitFormat, counted, finite, format_of
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import TRAINING, S
 from ablate.report.tuned import Tuned
 from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences, verdict_values
-from ablate.statistics.comparison import PAIRED_FROM
+from ablate.statistics.comparison import LEVEL, PAIRED_FROM
 from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sequential import Course
 from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+NOT_TOLD_APART: Final = "not told apart"
+Result = Literal["better", "worse", "equivalent", "not told apart", "undecided", "open"]
+
+
+class Outcome(NamedTuple):
+    """What a comparison of a variant with its baseline came to.
+
+    Args:
+        name: The name of the variant.
+        baseline: The name of its baseline.
+        result: The verdict on the variant. Without one, NOT_TOLD_APART; with `seeds.until`, "undecided" after the most
+            seeds and "open" before.
+        difference: The Hodges-Lehmann estimate; None where it is not known.
+        interval: All differences that the seeds do not contradict, with 95%; infinite where they allow no 95%.
+        seeds: The seeds that it took, with `seeds.until`; else None.
+    """
+
+    name: str
+    baseline: str
+    result: Result
+    difference: float | None
+    interval: tuple[float, float] = (-math.inf, math.inf)
+    seeds: int | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is a verdict."""
+        return self.result in ("better", "worse", "equivalent")
 
 
 def none_better(variants: int, name: str) -> str:
@@ -37,6 +68,8 @@ def none_better(variants: int, name: str) -> str:
 @dataclass(frozen=True)
 class Compared(Generic[S]):
     """The variants of a study, each compared with its baseline: the base of StudyAnalysis and ProgramAnalysis.
+
+    A method takes as `summary` one of `summaries`, and as `title` that of a data set.
 
     Args:
         study: As loaded from its file.
@@ -82,19 +115,11 @@ class Compared(Generic[S]):
         return ""
 
     def images_error(self, summary: S) -> float | None:
-        """The standard error that the number of images puts on the median, in its unit; None where it is not known.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The standard error that the number of images puts on the median, in its unit; None where it is not known."""
         return None
 
     def published_alike(self, summary: S) -> float | None:
-        """The published value of a variant that was measured as ours was; None without one.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The published value of a variant that was measured as ours was; None without one."""
         return None
 
     @property
@@ -110,11 +135,7 @@ class Compared(Generic[S]):
         return sum(summary.planned for summary in self.summaries) + seeds * self.folds
 
     def course(self, summary: S) -> Course | None:
-        """What the rounds of a study with `seeds.until` came to for a variant; None where it is not compared.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """What the rounds of a study with `seeds.until` came to for a variant; None where it is not compared."""
         place = next(i for i, one in enumerate(self.summaries) if one is summary)
         return self.rounds.course_of.get(place) if self.rounds else None
 
@@ -170,11 +191,7 @@ class Compared(Generic[S]):
         }
 
     def summary_json(self, summary: S) -> dict[str, Any]:
-        """A variant's plain values under stable names: its seeds, and the comparison with its baseline.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """A variant's plain values under stable names: its seeds, and the comparison with its baseline."""
         baseline, verdict = self.baseline(summary), self.verdict(summary)
         compared = {"baseline": baseline and baseline.label, "against_baseline": verdict and verdict_values(verdict)}
         return {**summary.as_json(), **compared}
@@ -202,23 +219,39 @@ class Compared(Generic[S]):
         return format_of(self.decision.unit)
 
     def baseline(self, summary: S) -> S | None:
-        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
-
-        Args:
-            summary: One of `summaries`.
-        """
+        """The baseline of a variant; the summary itself if it is a baseline, None if it has none."""
         return self._baseline_of.get(id(summary))
 
     def verdict(self, summary: S) -> Verdict | None:
         """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
 
-        Args:
-            summary: One of `summaries`.
-
         Returns:
             None if the variant has no baseline, is a baseline, or if one of the two has no recorded seed yet.
         """
         return self.verdicts.get(id(summary))
+
+    def outcome(self, summary: S) -> Outcome | None:
+        """What the comparison of a variant with its baseline came to; None where it has none."""
+        baseline, course, verdict = self.baseline(summary), self.course(summary), self.verdict(summary)
+        if baseline is None:
+            return None
+        result: Result
+        if course:
+            if course.verdict == "different":
+                worse = (course.interval[0] > 0) != self.decision.maximized
+                result = "worse" if worse else "better"
+            else:
+                result = course.verdict
+            return Outcome(summary.name, baseline.name, result, finite(course.estimate), course.interval, course.n)
+        if verdict is None:
+            return None
+        compared = verdict.comparison
+        result = NOT_TOLD_APART
+        if verdict.reached:
+            result = "better" if compared.direction < 0 else "worse"
+        low, high, level = compared.interval
+        interval = (low, high) if level >= LEVEL else (-math.inf, math.inf)
+        return Outcome(summary.name, baseline.name, result, finite(compared.difference), interval)
 
     @cached_property
     def _baseline_of(self) -> dict[int, S | None]:
@@ -230,11 +263,7 @@ class Compared(Generic[S]):
         return PAIRED_FROM if self.folds == 1 else 1
 
     def on(self, title: str) -> list[S]:
-        """The summaries of one data set that have a recorded seed.
-
-        Args:
-            title: The title of the data set.
-        """
+        """The summaries of one data set that have a recorded seed."""
         return [summary for summary in self.summaries if summary.n and summary.data_title == title]
 
     @property
@@ -243,11 +272,7 @@ class Compared(Generic[S]):
         return list(dict.fromkeys(summary.data_title for summary in self.summaries if summary.n))
 
     def compared_on(self, title: str) -> list[tuple[S, S]]:
-        """The variants of one data set that are compared, each with its baseline; both have recorded seeds.
-
-        Args:
-            title: The title of the data set.
-        """
+        """The variants of one data set that are compared, each with its baseline; both have recorded seeds."""
         both = ((summary, self.baseline(summary)) for summary in self.on(title))
         return [(summary, other) for summary, other in both if other is not None and other is not summary and other.n]
 
@@ -259,14 +284,10 @@ class Compared(Generic[S]):
         """
         if self.rounds:
             return {}
-        return {key: verdict for title in self.titles for key, verdict in self.reach_verdicts(title).items()}
+        return {key: verdict for title in self.titles for key, verdict in self._reach_verdicts(title).items()}
 
-    def reach_verdicts(self, title: str) -> dict[int, Verdict]:
-        """The verdicts of one data set, by the id() of the summary.
-
-        Args:
-            title: The title of the data set.
-        """
+    def _reach_verdicts(self, title: str) -> dict[int, Verdict]:
+        """The verdicts of one data set, by the id() of the summary."""
         compared = self.compared_on(title)
         variants, pairs = self._family(title)
         named = [(summary.name, summary.costs) for summary in variants]
@@ -280,19 +301,12 @@ class Compared(Generic[S]):
         number = {id(summary): i for i, summary in enumerate(variants)}
         return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
 
-    def rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
-
-        Args:
-            title: One of `titles`.
-        """
-        return self._rank_intervals[title]
-
     @cached_property
-    def _rank_intervals(self) -> dict[str, list[RankInterval] | None]:
-        return {title: self._find_rank_intervals(title) for title in self.titles}
+    def rank_intervals(self) -> dict[str, list[RankInterval] | None]:
+        """By data set the ranks that each variant may have; None with fewer than two, or if its seeds allow no verdict."""
+        return {title: self._rank_intervals(title) for title in self.titles}
 
-    def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
+    def _rank_intervals(self, title: str) -> list[RankInterval] | None:
         """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
         if self.rounds:  # as of verdicts
             return None
@@ -312,7 +326,7 @@ class Compared(Generic[S]):
         """The id() of each summary that cannot be distinguished from the best, of data sets where some others can."""
         found = set()
         for title in self.titles:
-            intervals, summaries = self.rank_intervals(title), self.on(title)
+            intervals, summaries = self.rank_intervals[title], self.on(title)
             first = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
             found |= {id(summary) for summary in first} if len(first) < len(summaries) else set()
         return found
@@ -330,17 +344,13 @@ class Compared(Generic[S]):
                 yield f"{self.on_words(title)}{sentence}"
 
     def on_words(self, title: str) -> str:
-        """ "On CIFAR-10, " before a sentence where there are several data sets, else "".
-
-        Args:
-            title: The title of the data set.
-        """
+        """ "On CIFAR-10, " before a sentence where there are several data sets, else ""."""
         return f"On {title}, " if len(self.titles) > 1 else ""
 
     def order_sentences(self) -> Iterator[str]:
         """Which variants may be the best, the data sets in order; none of a study with `seeds.until`."""
         for title in self.titles if self.rounds is None else ():
-            intervals, summaries = self.rank_intervals(title), self.on(title)
+            intervals, summaries = self.rank_intervals[title], self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
                 continue
             may = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]

@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ComparedReport(Report, Generic[S]):
-    """The report of a study whose variants are compared.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The report of a study whose variants are compared."""
 
     analysis: Compared[S]
 
@@ -47,11 +43,7 @@ class ComparedReport(Report, Generic[S]):
 
     @abstractmethod
     def trials_of(self, summaries: Sequence[S]) -> pd.DataFrame:
-        """One row per trial.
-
-        Args:
-            summaries: Of the variants.
-        """
+        """One row per trial."""
 
     @abstractmethod
     def curves(self) -> Iterable[TrialCurve]:

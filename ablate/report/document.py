@@ -217,17 +217,8 @@ class Document:
             tables[0] = replace(tables[0], caption=f"Images: {self.about} {tables[0].caption}")
         return tables
 
-    @property
-    def captions(self) -> list[str]:
-        """The captions of the tables as texts show them, each with its details."""
-        return [" ".join([table.caption, *table.details]) for table in self.brief_tables]
-
     def headline(self, table: Table) -> str:
-        """The title of the report and what a table of it shows, in one line.
-
-        Args:
-            table: One of the tables.
-        """
+        """The title of the report and what a table of it shows, in one line."""
         return f"{self.title}: {table.title.lower()}" if table.title else self.title
 
     @property

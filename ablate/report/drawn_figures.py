@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import import_module
@@ -107,7 +107,14 @@ def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) 
         report: The kind of report.
         chosen: The names of the figures that a study lists, in its order.
     """
-    return dict(_drawings(analysis, figures_of(report, chosen)))
+    decision, style = analysis.study.decision, analysis.study.figure_style
+    found = {}
+    for kind in figures_of(report, chosen):
+        alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
+        for info in _resolve(kind.values)(analysis):
+            name = f"{kind.name}_{info.number}" if info.number else kind.name
+            found[name] = DrawnFigure(alt_text, partial(_draw, kind, info, analysis.badge), style, kind.main, kind.folded)
+    return found
 
 
 def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKind]:
@@ -131,18 +138,6 @@ def is_figure(name: str) -> bool:
         name: Such as "curves" or "ranks_2".
     """
     return any(re.fullmatch(rf"{kind.name}(_\d+)?", name) for kind in FIGURES)
-
-
-def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
-    """The name and the drawing of each figure."""
-    decision, style = analysis.study.decision, analysis.study.figure_style
-    for kind in kinds:
-        alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
-        for info in _resolve(kind.values)(analysis):
-            yield (
-                f"{kind.name}_{info.number}" if info.number else kind.name,
-                DrawnFigure(alt_text, partial(_draw, kind, info, analysis.badge), style, kind.main, kind.folded),
-            )
 
 
 def _draw(kind: FigureKind, info: FigureInfo, badge: str) -> Figure:

@@ -51,11 +51,7 @@ class FactorEffects(Generic[S]):
         return format_of(self.decision.unit)
 
     def name(self, effect: Effect) -> str:
-        """The name of an effect, such as "dropout" or "dropout × k".
-
-        Args:
-            effect: One of `found`.
-        """
+        """The name of an effect, such as "dropout" or "dropout × k"."""
         return self.name_of(effect.factors)
 
     def name_of(self, factors: Sequence[int]) -> str:
@@ -211,11 +207,7 @@ def _effect_rows(group: FactorEffects[Any]) -> list[dict[str, Any]]:
 
 
 def effects_json(effects: StudyEffects) -> dict[str, Any]:
-    """The plain values that `ablate report --json` prints under "effects", one mapping per crossing; empty without any.
-
-    Args:
-        effects: Of the study.
-    """
+    """The plain values that `ablate report --json` prints under "effects", one mapping per crossing; empty without any."""
     groups = [
         {
             "factors": {name: list(levels) for name, levels in group.crossing.factors.items()},
@@ -231,11 +223,7 @@ def effects_json(effects: StudyEffects) -> dict[str, Any]:
 
 
 def effects_frames(effects: StudyEffects) -> dict[str, pd.DataFrame]:
-    """The data frame of effects.csv, by file name without the ending; empty without effects.
-
-    Args:
-        effects: Of the study.
-    """
+    """The data frame of effects.csv, by file name without the ending; empty without effects."""
     import pandas as pd
 
     rows = [row for group in effects.groups for row in _effect_rows(group)]

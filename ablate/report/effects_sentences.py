@@ -27,20 +27,12 @@ def _sentences(group: FactorEffects[Any]) -> list[str]:
 
 
 def study_sentences(effects: StudyEffects) -> tuple[str, ...]:
-    """The sentences of all crossings of a study.
-
-    Args:
-        effects: Of the study.
-    """
+    """The sentences of all crossings of a study."""
     return tuple(text for group in effects.groups for text in _sentences(group))
 
 
 def effects_finding(effects: StudyEffects) -> list[str]:
-    """What each choice does, of the first crossing; and what two do together, where that was found.
-
-    Args:
-        effects: Of the study.
-    """
+    """What each choice does, of the first crossing; and what two do together, where that was found."""
     if not effects.groups:
         return []
     group = effects.groups[0]
@@ -55,11 +47,7 @@ def _begin(on: str, sentence: str) -> str:
 
 
 def is_found(effect: Effect) -> bool:
-    """Whether an effect is significant after the correction for all effects.
-
-    Args:
-        effect: Any.
-    """
+    """Whether an effect is significant after the correction for all effects."""
     return effect.adjusted_p is not None and effect.adjusted_p < ALPHA
 
 

@@ -79,8 +79,9 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[Row] = []
+    columns = [*trials.columns[: list(trials.columns).index("id") + 1], "state"] if len(trials) else []
     for trial in trials.to_dict("records"):
-        about = {key: trial[key] for key in _about(trials)}
+        about = {key: trial[key] for key in columns}
         rows += [{**about, **epoch} for epoch in _epochs(runs, trial["id"])]
     return pd.DataFrame(rows)
 
@@ -93,12 +94,6 @@ def _epochs(runs: Path, trial_id: str) -> list[Row]:
     record, directory = read_record(runs, trial_id), trial_directory(runs, trial_id)
     rows = record.epochs() if record else read_epochs(directory)
     return [renamed(row, TEST, measured_on(directory)) for row in rows]
-
-
-def _about(trials: pd.DataFrame) -> list[str]:
-    """The columns that identify a trial: net, axes, parameters, seed, id, state."""
-    columns = list(trials.columns)
-    return [*columns[: columns.index("id") + 1], "state"]
 
 
 def _to_parquet(frame: pd.DataFrame) -> bytes:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ablate.report.compared import Compared, none_better
+from ablate.report.compared import Compared, Outcome, none_better
 from ablate.report.effects_sentences import effects_finding
 from ablate.report.numbers import counted
-from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.verdicts import listed
 
 MOST_NAMES = 3  # more are counted
@@ -59,7 +58,7 @@ def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
 
 def _of_data(analysis: Compared[Any], title: str) -> str:
     where, summaries = analysis.on_words(title), analysis.on(title)
-    outcomes = [outcome for summary in summaries if (outcome := outcome_of(analysis, summary))]
+    outcomes = [outcome for summary in summaries if (outcome := analysis.outcome(summary))]
     baselines = list(dict.fromkeys(outcome.baseline for outcome in outcomes))
     costs = [analysis.decision.cost(summary.median) for summary in summaries]
     first = [summary for summary, cost in zip(summaries, costs) if cost == min(costs)]
@@ -156,7 +155,7 @@ def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Seque
 
 def _by_rank(analysis: Compared[Any], title: str, best: Any, it: str) -> str:
     """What is said of the others where there is no baseline; `it` names the best."""
-    summaries, intervals = analysis.on(title), analysis.rank_intervals(title)
+    summaries, intervals = analysis.on(title), analysis.rank_intervals[title]
     first = [summary for summary, interval in zip(summaries, intervals or ()) if interval.best == 1]
     if not first or len(first) == len(summaries):
         return f"any of the {len(summaries)} variants may be the best"

@@ -62,9 +62,6 @@ def net_axes(variant: Variant) -> dict[str, Any]:
     """The value of every axis of a network, by name, with N and args.* included.
 
     A block of equal kernels is given as one kernel, because l is the number of its convolutions.
-
-    Args:
-        variant: A variant of the study.
     """
     axes, block = variant.network, variant.architecture.block
     if len(set(block)) == 1:

@@ -59,11 +59,7 @@ def stated_quantity(text: str) -> float | None:
 
 
 def with_minus(number: str) -> str:
-    """A number with the minus sign of typography, which is as wide as a plus sign.
-
-    Args:
-        number: Such as "-1.20".
-    """
+    """A number such as "-1.20" with the minus sign of typography, which is as wide as a plus sign."""
     return number.replace("-", MINUS)
 
 
@@ -73,20 +69,12 @@ def _fixed(number: float) -> str:
 
 
 def two_decimals(number: float) -> str:
-    """A number with two decimals, such as "5.43".
-
-    Args:
-        number: Any number.
-    """
+    """A number with two decimals, such as "5.43"."""
     return with_minus(f"{number:{_fixed(number)}}")
 
 
 def signed(difference: float) -> str:
-    """A difference with its sign and two decimals, such as "+0.50" or "−1.20".
-
-    Args:
-        difference: Any number, such as points.
-    """
+    """A difference with its sign and two decimals, such as "+0.50" or "−1.20"."""
     return with_minus(f"{difference:+{_fixed(difference)}}")
 
 
@@ -182,11 +170,7 @@ def seeds_needed_text(needed: Sequence[float]) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; a bool is not.
-
-    Args:
-        value: Such as one of a searched axis.
-    """
+    """Whether a value, such as one of a searched axis, is a number; a bool is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

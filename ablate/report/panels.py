@@ -12,11 +12,7 @@ Panel = tuple[str, Sequence[Any]]  # (title, empty for the only panel; the varia
 
 
 def data_panels(summaries: Sequence[Seeds[Any]]) -> list[Panel]:
-    """A panel for each data set, in order, with the data set as its title; for one data set, one panel without a title.
-
-    Args:
-        summaries: The variants.
-    """
+    """A panel for each data set, in order, with the data set as its title; for one data set, one panel without a title."""
     titles = list(dict.fromkeys(summary.data_title for summary in summaries))
     if len(titles) <= 1:
         return [("", list(summaries))]
@@ -69,11 +65,7 @@ def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
 
 
 def missing_seeds(summary: Seeds[Any]) -> str:
-    """Text such as "2/3, 1 diverged"; empty if every planned seed has an error.
-
-    Args:
-        summary: The variant.
-    """
+    """Text such as "2/3, 1 diverged"; empty if every planned seed has an error."""
     gaps = [] if summary.n == summary.planned else [f"{summary.n}/{summary.planned}"]
     gaps += [f"{len(summary.diverged)} diverged"] if summary.diverged else []
     return ", ".join(gaps)

@@ -31,12 +31,16 @@ class VariantPredictions:
         predicted: By seed the class that its network predicts for each image; with folds, for the images of all folds.
         ensemble_error: In percent, of the class with the highest mean probability over the seeds.
         trials: The ids of the records.
+        labels: The class of each image, from 0.
+        classes: Their number.
     """
 
     summary: Summary
     predicted: Mapping[int, Classes]
     ensemble_error: float
     trials: tuple[str, ...]
+    labels: Classes
+    classes: int
 
     @cached_property
     def stacked(self) -> Classes:
@@ -44,6 +48,26 @@ class VariantPredictions:
         import numpy as np
 
         return np.stack([*self.predicted.values()])
+
+    @property
+    def error(self) -> float:
+        """The mean error of the seeds in percent."""
+        return float(100 * (self.stacked != self.labels).mean())
+
+    @property
+    def sampling_error(self) -> float:
+        """The standard error in points that the number of images puts on `error`."""
+        return sampling_error(self.labels, self.stacked)
+
+    @cached_property
+    def confusion(self) -> Floats:
+        """The images of each class (rows) predicted as each class (columns), mean over the seeds."""
+        return confusion(self.labels, self.stacked, self.classes)
+
+    @property
+    def class_errors(self) -> Floats:
+        """The error of each class in percent; NaN for a class without images."""
+        return class_errors(self.confusion)
 
 
 @dataclass(frozen=True)
@@ -68,52 +92,12 @@ class DataPredictions:
     variants: tuple[VariantPredictions, ...]
     left_out: int
 
-    def error(self, variant: VariantPredictions) -> float:
-        """The mean error of a variant's seeds in percent.
-
-        Args:
-            variant: One of `variants`.
-        """
-        return float(100 * (variant.stacked != self.labels).mean())
-
-    def sampling_error(self, variant: VariantPredictions) -> float:
-        """The standard error in points that the number of images puts on error().
-
-        Args:
-            variant: One of `variants`.
-        """
-        return sampling_error(self.labels, variant.stacked)
-
-    def confusion(self, variant: VariantPredictions) -> Floats:
-        """The images of each class (rows) predicted as each class (columns), mean over the seeds.
-
-        Args:
-            variant: One of `variants`.
-        """
-        return confusion(self.labels, variant.stacked, self.classes)
-
-    def class_errors(self, variant: VariantPredictions) -> Floats:
-        """The error of each class in percent; NaN for a class without images.
-
-        Args:
-            variant: One of `variants`.
-        """
-        return class_errors(self.confusion(variant))
-
     def agreement(self, variants: Sequence[VariantPredictions]) -> Floats:
-        """How often trainings of two variants predict the same, 0 to 1; on the diagonal two seeds of one variant.
-
-        Args:
-            variants: Some of `variants`.
-        """
+        """How often trainings of two variants predict the same, 0 to 1; on the diagonal two seeds of one variant."""
         return agreement([one.stacked for one in variants], self.classes)
 
     def missed(self, variants: Sequence[VariantPredictions]) -> Classes:
-        """The images, as places in `labels`, that every seed of every variant predicts wrongly.
-
-        Args:
-            variants: Some of `variants`.
-        """
+        """The images, as places in `labels`, that every seed of every variant predicts wrongly."""
         return missed_by_all(self.labels, [one.stacked for one in variants])
 
     def compare(self, pairs: Sequence[tuple[VariantPredictions, VariantPredictions]]) -> list[ImageComparison]:
@@ -166,7 +150,7 @@ def read_predictions(summaries: Sequence[Summary]) -> DataPredictions | None:
         left_out += summary.n - len(trials)
         if predicted and total is not None and first is not None:
             ensemble = float(100 * (total.argmax(axis=1) != first[0]).mean())
-            found.append(VariantPredictions(summary, predicted, ensemble, tuple(trials)))
+            found.append(VariantPredictions(summary, predicted, ensemble, tuple(trials), first[0], classes))
     if first is None or not found or len(first[0]) < 2:
         return None
     ranked = tuple(sorted(found, key=lambda one: rank_of(one.summary)))

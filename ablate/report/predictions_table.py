@@ -15,7 +15,7 @@ from ablate.report.predictions import DataPredictions, VariantPredictions
 from ablate.report.summary import Summary
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.verdicts import listed, p_words
-from ablate.statistics.comparison import ALPHA, Interval
+from ablate.statistics.comparison import ALPHA
 from ablate.statistics.images import ImageComparison, ImageTest
 
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ MOST_CLASSES = 10  # columns of the table of errors by class
 MOST_VARIANTS = 12  # rows of the same
 MOST_CONFUSIONS = 10
 TEXTS = ("Variant", "Data", "Baseline", "Class", "Predicted as")
+OVER_IMAGES = (  # what the columns of the comparisons over images mean
+    "These networks: what these trained networks would do on new images, whatever other seeds would give. New trainings: "
+    "seeds and images are both a sample. The verdict of the seeds speaks of new trainings on these images, and stands as "
+    "it is.",
+    f"95% intervals are of one comparison; p-values are adjusted for all of a data set, and bold below {ALPHA:g}. "
+    "Disagree: how often one of the two networks is right and the other wrong.",
+)
 
 
 def names_of(analysis: StudyAnalysis, found: DataPredictions) -> Sequence[str]:
@@ -112,29 +119,14 @@ def _over_images(analysis: StudyAnalysis) -> Table:
     images = " or ".join(dict.fromkeys(f"{len(one.labels):,} {one.split} images" for one in analysis.predictions))
     caption = f"Mean error at the last epoch over {images}, variant minus baseline, in points."
     label = f"{analysis.study.name}_images"
-    return _table(titles, rows, label, caption, "Compared over the images", tuple(_over_images_details()))
-
-
-def _over_images_details() -> Iterator[str]:
-    yield (
-        "These networks: what these trained networks would do on new images, whatever other seeds would give. New "
-        "trainings: seeds and images are both a sample. The verdict of the seeds speaks of new trainings on these images, "
-        "and stands as it is."
-    )
-    yield (
-        f"95% intervals are of one comparison; p-values are adjusted for all of a data set, and bold below {ALPHA:g}. "
-        "Disagree: how often one of the two networks is right and the other wrong."
-    )
+    return _table(titles, rows, label, caption, "Compared over the images", OVER_IMAGES)
 
 
 def _test_cells(test: ImageTest | None) -> list[Cell]:
     if test is None:
         return [NO_VALUE, NO_VALUE]
-    return [Cell(test.interval.low, _interval(test.interval)), number(test.p_family, p_text, bold=test.p_family < ALPHA)]
-
-
-def _interval(interval: Interval) -> str:
-    return f"{signed(interval.low)} to {signed(interval.high)}"
+    low, high, _ = test.interval
+    return [Cell(low, f"{signed(low)} to {signed(high)}"), number(test.p_family, p_text, bold=test.p_family < ALPHA)]
 
 
 def _predictions(analysis: StudyAnalysis) -> Table:
@@ -150,8 +142,8 @@ def _predictions(analysis: StudyAnalysis) -> Table:
                     words(one.summary.name),
                     *([words(found.title)] if several else []),
                     Cell(len(one.predicted), str(len(one.predicted)), trials=one.trials),
-                    number(found.error(one), percent, trials=one.trials),
-                    number(found.sampling_error(one), two_decimals),
+                    number(one.error, percent, trials=one.trials),
+                    number(one.sampling_error, two_decimals),
                     number(one.ensemble_error, percent, trials=one.trials),
                     number(100 * agree, percent) if agree == agree else NO_VALUE,
                     number(len(found.missed([one])), "{:,}".format, trials=one.trials),
@@ -174,7 +166,7 @@ def _class_errors(analysis: StudyAnalysis, found: DataPredictions, names: Sequen
     import numpy as np
 
     shown, which = shown_variants(analysis, found, MOST_VARIANTS)
-    errors = np.array([found.class_errors(one) for one in shown])
+    errors = np.array([one.class_errors for one in shown])
     known = [i for i in range(found.classes) if not np.isnan(errors[:, i]).any()]
     hardest = sorted(known, key=lambda i: -errors[:, i].mean())[:MOST_CLASSES]
     kept = sorted(hardest)
@@ -201,7 +193,7 @@ def _confusions(analysis: StudyAnalysis, found: DataPredictions, names: Sequence
     import numpy as np
 
     shown = best_and_baseline(analysis, found)
-    matrices = [found.confusion(one) for one in shown]
+    matrices = [one.confusion for one in shown]
     off = [matrix * (1 - np.eye(found.classes)) for matrix in matrices]
     order = np.argsort(-off[0], axis=None, kind="stable")[:MOST_CONFUSIONS]
     pairs = [divmod(int(place), found.classes) for place in order if off[0].flat[place] > 0]
@@ -295,11 +287,11 @@ def prediction_frames(analysis: StudyAnalysis) -> dict[str, pd.DataFrame]:
     for found in analysis.predictions:
         names = names_of(analysis, found)
         for one in found.variants:
-            made, matrix = analysis.over_images.get(id(one.summary)), found.confusion(one)
+            made, matrix = analysis.over_images.get(id(one.summary)), one.confusion
             about = {"variant": one.summary.name, "data": found.title}
             values: dict[str, Any] = {
-                **about, "images": len(found.labels), "seeds": len(one.predicted), "mean_error": found.error(one),
-                "images_standard_error": found.sampling_error(one), "ensemble_error": one.ensemble_error,
+                **about, "images": len(found.labels), "seeds": len(one.predicted), "mean_error": one.error,
+                "images_standard_error": one.sampling_error, "ensemble_error": one.ensemble_error,
                 "missed_by_all_seeds": len(found.missed([one])),
             }  # fmt: skip
             if made:
@@ -309,7 +301,7 @@ def prediction_frames(analysis: StudyAnalysis) -> dict[str, pd.DataFrame]:
                         values |= {f"{key}_low": test.interval.low, f"{key}_high": test.interval.high}
                         values |= {f"{key}_p": test.p_value, f"{key}_p_family": test.p_family}
             rows.append({**values, "trials": " ".join(one.trials)})
-            errors, sizes = found.class_errors(one), matrix.sum(axis=1)
+            errors, sizes = one.class_errors, matrix.sum(axis=1)
             classes += [
                 {**about, "class": names[int(i)], "images": round(float(sizes[i])), "error": round(float(errors[i]), 6)}
                 for i in np.flatnonzero(sizes)

@@ -51,11 +51,7 @@ class ProgramSummary(Seeds[ProgramTrial]):
         return [{**row, "epoch": row["epoch"] - first + 1} for row in rows]
 
     def median_of(self, measure: str) -> float | None:
-        """The median of another measure over the seeds that reported a finite value; None without any.
-
-        Args:
-            measure: Its name.
-        """
+        """The median of another measure over the seeds that reported a finite value; None without any."""
         found = [value for record in self.records if (value := record.measures.get(measure)) is not None]
         return statistics.median(found) if found else None
 

@@ -30,11 +30,7 @@ MADE = ("ablate", "revision", "python", "device", "threads", "started", "finishe
 
 @dataclass(frozen=True, repr=False)
 class ProgramReport(ComparedReport[ProgramSummary]):
-    """The report of a study of a training program.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The report of a study of a training program."""
 
     analysis: ProgramAnalysis
     kind = "program"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from ablate.report.numbers import counted, device_time, finite
 from ablate.report.summary import Summary
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.study.labels import fold_of
-from ablate.study.study import Trial
 from ablate.train.estimates import images_trained, workload_of
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         lines.append(f"{device_time(seconds)} of training and testing")
         lines += _adopted_lines(summaries, runs)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
-    return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
+    return lines + foreseen_lines(summaries, read_probes(runs))
 
 
 def made_by(records: Iterable[Record], packages: str = "") -> list[str]:
@@ -105,7 +103,7 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     **{axis: summary.variant.network.get(axis) for axis in differing},
                     **summary.axes,
                     "parameters": summary.variant.counts.parameters,
-                    **(_fold(one.trial) if summary.variant.folds else {}),
+                    **({"fold": fold_of(one.trial)} if summary.variant.folds else {}),
                     "seed": one.trial.seed,
                     "id": one.record.id if one.record else one.trial.id,
                     "state": one.record.state if one.record else trial_state(runs, one.trial.id),
@@ -117,12 +115,6 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _fold(trial: Trial) -> Row:
-    """The column with the number of the fold, from 1, of a study with folds."""
-    fold = fold_of(trial)
-    return {} if fold is None else {"fold": fold}
 
 
 def _measured(summary: Summary, result: Row) -> Row:
@@ -169,27 +161,10 @@ def _field_cell(field: str, value: Any) -> Cell:
 _TIMED = {"train_images", "test_images", "epochs", "train_seconds", "test_seconds"}
 
 
-@dataclass(frozen=True)
-class Foreseen:
-    """The estimated and the actual time of a device's trials. Both are of training and testing only, without start-up.
+def foreseen_lines(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[str]:
+    """One sentence per device, sorted by name: the time of its recorded trials, and as probes on this device estimated it.
 
-    Args:
-        device: The name of the device.
-        trials: The number of recorded trials.
-        estimated_seconds: The time of these trials in seconds, as estimated from the probes.
-        actual_seconds: The time that these trials took, in seconds.
-    """
-
-    device: str
-    trials: int
-    estimated_seconds: float
-    actual_seconds: float
-
-
-def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[Foreseen]:
-    """One entry per device, sorted by name: its recorded trials with a network that was probed on the same device.
-
-    A trial that was moved between devices is left out.
+    Both times are of training and testing only, without start-up. A trial that was moved between devices is left out.
 
     Args:
         summaries: The summaries of a study.
@@ -203,25 +178,14 @@ def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Prob
             device = result.get("provenance", {}).get("device")
             probe = find_probe(probes, workload, device) if device else None
             moved = any(attempt.get("device") != device for attempt in result.get("earlier_attempts", ()))
-            if probe is None or moved:
-                continue
-            if not result.keys() >= _TIMED:
+            if probe is None or moved or not result.keys() >= _TIMED:
                 continue
             images = images_trained(result["train_images"], summary.variant.recipe), result["test_images"]
             trials, estimated, actual = sums.get(device, (0, 0.0, 0.0))
             estimated += result["epochs"] * probe.epoch_seconds(*images)
             sums[device] = trials + 1, estimated, actual + result["train_seconds"] + result["test_seconds"]
-    return [Foreseen(device, *sums[device]) for device in sorted(sums)]
-
-
-def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
-    """One sentence per device for a report.
-
-    Args:
-        foreseen: As returned by estimated_against_actual().
-    """
     return [
-        f"{one.device}: {counted(one.trials, 'trial')} took {one.actual_seconds / 3600:.3g} device-hours; the probes "
-        f"estimated {one.estimated_seconds / 3600:.3g} ({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
-        for one in foreseen
+        f"{device}: {counted(trials, 'trial')} took {actual / 3600:.3g} device-hours; the probes estimated "
+        f"{estimated / 3600:.3g} ({actual / estimated - 1:+.0%})"
+        for device, (trials, estimated, actual) in sorted(sums.items())
     ]

@@ -275,16 +275,12 @@ def report_page(reports: Sequence[Report]) -> bytes:
     Args:
         reports: One report or more.
     """
-    if len(reports) == 1:
-        (report,) = reports
-        return write_page([(report.document, {name: one.embedded(LARGEST_SVG) for name, one in report.figures.items()})])
-    return write_page([(one.document, _few_figures(one)) for one in reports])
-
-
-def _few_figures(report: Report) -> dict[str, bytes]:
-    """The figures for the page of several reports, which has the curves as its own plots already."""
-    shown = {name: one for name, one in report.figures.items() if name.split("_")[0] != "curves"}
-    return {name: one.embedded(0) for name, one in shown.items()}
+    alone = len(reports) == 1
+    shown = [  # a page of several reports has the curves as its own plots already
+        {name: one for name, one in report.figures.items() if alone or name.split("_")[0] != "curves"} for report in reports
+    ]
+    images = [{name: one.embedded(LARGEST_SVG if alone else 0) for name, one in of.items()} for of in shown]
+    return write_page([(report.document, of) for report, of in zip(reports, images)])
 
 
 def write_reports(

@@ -65,11 +65,7 @@ class Rounds:
         return not self.followed.waiting
 
     def seeds(self, variant: int) -> tuple[int, ...]:
-        """The seeds that a variant is asked for so far.
-
-        Args:
-            variant: Its place.
-        """
+        """The seeds that a variant is asked for so far."""
         return tuple(range(self.followed.asked[variant]))
 
     @property

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ablate.report.compared import Compared
+from ablate.report.compared import Compared, Outcome
 from ablate.report.numbers import UnitFormat, counted, finite, interval_text, p_text
-from ablate.report.outcome import Outcome, outcome_of
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import S
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
@@ -25,7 +24,8 @@ def rounds_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
         analysis: Of a study with `seeds.until`.
         summaries: Its summaries, in the order of the rows.
     """
-    rounds = _rounds_of(analysis)
+    rounds, write = analysis.rounds, analysis.format
+    assert rounds is not None
     several = len(set(rounds.families)) > 1
     titles = ["Variant", *(["Data"] if several else []), *COMPARED]
     rows = []
@@ -33,9 +33,11 @@ def rounds_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     for place, baseline in sorted(rounds.pairs, key=lambda pair: order.index(id(analysis.summaries[pair[0]]))):
         course, summary = rounds.course_of[place], analysis.summaries[place]
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
-        row += [words(analysis.summaries[baseline].name), words(course.verdict), _seeds_cell(course, rounds)]
-        row += [_estimate_cell(course, analysis.format), _interval_cell(course, analysis.format)]
-        row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected, str)]
+        row += [words(analysis.summaries[baseline].name), words(course.verdict)]
+        row.append(Cell(course.n, f"{course.n}{', the maximum' if course.verdict == 'undecided' else ''}"))
+        row.append(_estimate_cell(course, write))
+        row.append(Cell(course.interval[0], interval_text(course.interval, write)) if course.n else NO_VALUE)
+        row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected)]
         rows.append(row)
     columns = [Column(title, title not in TEXTS) for title in titles]
     label, caption = f"{analysis.study.name}_rounds", _caption(analysis, rounds)
@@ -43,16 +45,12 @@ def rounds_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
 
 
 def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
-    """What each comparison came to, one sentence each, and what was saved against a fixed number of seeds; none otherwise.
-
-    Args:
-        analysis: The analysis of any study.
-    """
+    """What each comparison came to, one sentence each, and what was saved against a fixed number of seeds; else none."""
     rounds = analysis.rounds
     if rounds is None:
         return
     for place, baseline in rounds.pairs:
-        outcome = outcome_of(analysis, analysis.summaries[place])
+        outcome = analysis.outcome(analysis.summaries[place])
         assert outcome is not None
         names = rounds.names[place], rounds.names[baseline]
         yield _sentence(*names, outcome, rounds.rule, analysis.format)
@@ -92,23 +90,10 @@ def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
     }
 
 
-def _rounds_of(analysis: Compared[S]) -> Rounds:
-    assert analysis.rounds is not None
-    return analysis.rounds
-
-
-def _seeds_cell(course: Course, rounds: Rounds) -> Cell:
-    return Cell(course.n, f"{course.n}, the maximum" if course.verdict == "undecided" else str(course.n))
-
-
 def _estimate_cell(course: Course, write: UnitFormat) -> Cell:
     if course.estimate is None:
         return NO_VALUE
     return Cell(course.estimate, write.signed(course.estimate) if math.isfinite(course.estimate) else "diverged")
-
-
-def _interval_cell(course: Course, write: UnitFormat) -> Cell:
-    return Cell(course.interval[0], interval_text(course.interval, write)) if course.n else NO_VALUE
 
 
 def _sentence(name: str, baseline: str, outcome: Outcome, rule: Rule, write: UnitFormat) -> str:

@@ -31,7 +31,8 @@ TOP = 10  # candidates that are shown and compared with the best
 class SearchAnalysis:
     """The candidates of a search, ordered by their objective.
 
-    ProgramSearchAnalysis, below, says what is different where a candidate is a run of a program.
+    ProgramSearchAnalysis, below, says what is different where a candidate is a run of a program. Methods take candidates
+    of the search.
 
     Args:
         study: As loaded by load_study(), with a search.
@@ -67,13 +68,8 @@ class SearchAnalysis:
 
     @property
     def networks(self) -> Study:
-        """The study of networks.
-
-        Raises:
-            TypeError: It is a study of a program.
-        """
-        if isinstance(self.study, ProgramStudy):
-            raise TypeError(f"{self.study.name} is a study of a program")
+        """The study, where candidates are networks."""
+        assert isinstance(self.study, Study), f"{self.study.name} is a study of a program"
         return self.study
 
     @property
@@ -97,11 +93,7 @@ class SearchAnalysis:
         return 0 if "recipe.epochs" in self.search.axes else self.networks.recipe.epochs
 
     def has_value(self, told: float) -> bool:
-        """Whether what the pruner was told is the value of a training that had not diverged.
-
-        Args:
-            told: Of a training or an epoch.
-        """
+        """Whether what the pruner was told is the value of a training that had not diverged."""
         return told < DIVERGED
 
     @property
@@ -168,10 +160,7 @@ class SearchAnalysis:
         Ties are broken by the lower cost if the cost is an objective, then by the lower number.
         """
         found = [one for one in self.of_state("complete") if math.isfinite(self.objective(one))]
-        return sorted(found, key=self._order)
-
-    def _order(self, one: Candidate) -> tuple[float, tuple[float, ...], int]:
-        return self.decision.cost(self.objective(one)), self.costs(one), one.number
+        return sorted(found, key=lambda one: (self.decision.cost(self.objective(one)), self.costs(one), one.number))
 
     @cached_property
     def _alike(self) -> list[list[Candidate]]:
@@ -197,20 +186,13 @@ class SearchAnalysis:
         return [one for one in self.of_state("complete") if math.isinf(self.objective(one))]
 
     def of_state(self, *states: CandidateState) -> list[Candidate]:
-        """The candidates in one of some states.
-
-        Args:
-            states: The states, each one of CandidateState.
-        """
+        """The candidates in one of some states."""
         return [one for one in self.candidates if one.state in states]
 
     def objective(self, candidate: Candidate) -> float:
         """The median or mean of the recorded values, such as errors in percent.
 
         It is infinite if the candidate diverged or nothing is recorded.
-
-        Args:
-            candidate: A candidate of the search.
         """
         return self.search.objective_of(candidate.errors.values()) if candidate.errors else self.decision.worst
 
@@ -265,11 +247,7 @@ class SearchAnalysis:
         return first._replace(adjusted_p=adjusted[0], adjusted_floor=least[0], family=len(pairs))
 
     def leads(self, one: Candidate) -> bool:
-        """Whether a candidate is the best or cannot be distinguished from it; False for all if none can.
-
-        Args:
-            one: A candidate of the search.
-        """
+        """Whether a candidate is the best or cannot be distinguished from it; False for all if none can."""
         verdicts = self.verdicts
         told = any(verdict.reached for verdict in verdicts.values())
         return told and (one is self.best or (one.number in verdicts and not verdicts[one.number].reached))
@@ -283,11 +261,7 @@ class SearchAnalysis:
         return [self.distinct[i] for i in pareto_front(points)]
 
     def costs(self, candidate: Candidate) -> tuple[float, ...]:
-        """The values of the further objectives, such as a number of parameters; empty for a search with one objective.
-
-        Args:
-            candidate: A candidate of the search.
-        """
+        """The values of the further objectives, such as a number of parameters; empty for a search with one objective."""
         return tuple(candidate.cost(name) for name in self.search.also_minimize)
 
 

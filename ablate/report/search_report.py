@@ -39,11 +39,7 @@ FIELDS = (
 
 @dataclass(frozen=True, repr=False)
 class SearchReport(Report):
-    """The report of a search.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The report of a search."""
 
     analysis: SearchAnalysis
     kind = "search"
@@ -151,11 +147,7 @@ class SearchReport(Report):
 
 @dataclass(frozen=True, repr=False)
 class ProgramSearchReport(SearchReport):
-    """The report of a search of a program.
-
-    Args:
-        analysis: The analysis of the search.
-    """
+    """The report of a search of a program."""
 
     analysis: ProgramSearchAnalysis
 

@@ -10,7 +10,7 @@ from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.seeds import TRAINING
 from ablate.report.setting import MEASURES
-from ablate.report.verdicts import cannot_reach, listed
+from ablate.report.verdicts import FOLDS_SHARE, cannot_reach, listed
 from ablate.study.axis_text import short_axis
 from ablate.study.space import present
 from ablate.study.study import Search
@@ -19,11 +19,7 @@ ALONE = "With one training per candidate it is not known how certain their order
 
 
 def search_sentences(analysis: SearchAnalysis) -> list[str]:
-    """The conclusions of a search: the best candidate and its certainty, and the candidates without a full result.
-
-    Args:
-        analysis: The analysis of a search.
-    """
+    """The conclusions of a search: the best candidate and its certainty, and the candidates without a full result."""
     return [
         *_progress(analysis),
         *(_of_the_best(analysis, analysis.best) if analysis.best else _without_best(analysis)),
@@ -32,11 +28,7 @@ def search_sentences(analysis: SearchAnalysis) -> list[str]:
 
 
 def search_finding(analysis: SearchAnalysis) -> str:
-    """The best candidate, and how sure it is that no other is better; empty before a candidate has been trained to the end.
-
-    Args:
-        analysis: The analysis of a search.
-    """
+    """The best candidate, and how sure it is that no other is better; empty before one has been trained to the end."""
     if analysis.best is None:
         return ""
     lowest, *_ = _of_the_best(analysis, analysis.best)
@@ -64,10 +56,7 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     if len(found) > 1:
         yield _certainty(analysis, best) if n > 1 else ALONE
         if len(search.held_out) > 1:
-            yield (
-                "Any two folds share most of the images that were trained on, so these p-values speak of these images "
-                "only, not of other images."
-            )
+            yield FOLDS_SHARE
         elif len(search.held_out) == 1:
             yield "All were measured on the same held-out images; on other images the order may differ."
         yield analysis.caution

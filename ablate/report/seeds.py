@@ -78,11 +78,7 @@ class Seeds(Generic[T]):
         return {}
 
     def label_with(self, axes: Collection[str]) -> str:
-        """The label with some axes only.
-
-        Args:
-            axes: Of `label_axes`.
-        """
+        """The label with some axes only."""
         return self.label
 
     def value(self, record: Record) -> float:
@@ -97,27 +93,15 @@ class Seeds(Generic[T]):
         raise NotImplementedError
 
     def training_key(self, trial: T) -> TrainingKey:
-        """What tells the trainings of the variant apart: the seed.
-
-        Args:
-            trial: One of the trials.
-        """
+        """What tells the trainings of the variant apart: the seed."""
         return trial.seed
 
     def rows(self, record: Record) -> list[dict[str, Any]]:
-        """The epochs of a record that curves show.
-
-        Args:
-            record: Of one of the trials.
-        """
+        """The epochs of a record that curves show."""
         return record.epochs()
 
     def first_seeds(self, n: int) -> Self:
-        """The same with the seeds below a number alone.
-
-        Args:
-            n: The number.
-        """
+        """The same with the seeds below `n` alone."""
         return replace(self, trials=tuple(one for one in self.trials if one.trial.seed < n))
 
     @property

@@ -32,7 +32,9 @@ def statistics_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     rows = []
     for summary in summaries:
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
-        row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
+        mean = summary.description and summary.description.mean
+        row += [seeds_cell(summary), median_cell(summary), Cell(mean, mean_text(summary), trials=summary.recorded_ids)]
+        row.append(interval_cell(summary))
         row += [number(analysis.images_error(summary), two_decimals)] if sampled else []
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
@@ -40,23 +42,18 @@ def statistics_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     return make_table(columns, rows, label, _caption(analysis), title="Statistics", details=_details(analysis))
 
 
-def median_cell(summary: Seeds[Any], mark: str = "", bold: bool = False) -> Cell:
+def median_cell(summary: Seeds[Any], mark: str = "") -> Cell:
     """The cell of the median of the measure that the study decides by, with its trials.
 
     Args:
         summary: The summary of the variant.
         mark: The mark of its footnote; empty for none.
-        bold: Whether the text is bold.
     """
-    return number(summary.median, format_of(summary.decision.unit).value, mark, bold, summary.recorded_ids)
+    return number(summary.median, format_of(summary.decision.unit).value, mark, trials=summary.recorded_ids)
 
 
 def seeds_cell(summary: Seeds[Any]) -> Cell:
-    """The cell of the number of seeds: "5"; "3/5" where some are missing; "5, 1 diverged".
-
-    Args:
-        summary: The summary of the variant.
-    """
+    """The cell of the number of seeds: "5"; "3/5" where some are missing; "5, 1 diverged"."""
     n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
     text = f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
     return Cell(summary.n, text, trials=summary.recorded_ids)
@@ -76,9 +73,6 @@ def interval_cell(summary: Seeds[Any]) -> Cell:
     """The cell of the interval, such as "38.60–41.15", sorted by the lower end.
 
     The interval is minimum to maximum, or from 8 seeds on the 95% interval of the median.
-
-    Args:
-        summary: The summary of the variant.
     """
     if summary.description is None:
         return NO_VALUE
@@ -87,18 +81,8 @@ def interval_cell(summary: Seeds[Any]) -> Cell:
     return Cell(interval[0], text, trials=summary.recorded_ids)
 
 
-def _mean_cell(summary: Seeds[Any]) -> Cell:
-    found = summary.description
-    mean = None if found is None else found.mean
-    return Cell(mean, mean_text(summary), trials=summary.recorded_ids)
-
-
 def mean_text(summary: Seeds[Any]) -> str:
-    """The mean of a variant's values and their standard deviation, such as "5.43 ± 0.12"; a dash where a seed diverged.
-
-    Args:
-        summary: The summary of the variant.
-    """
+    """The mean of a variant's values and their standard deviation, such as "5.43 ± 0.12"; a dash where a seed diverged."""
     found = summary.description
     if found is None or found.mean is None:
         return DASH

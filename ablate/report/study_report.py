@@ -35,11 +35,7 @@ FIELDS_AFTER = (
 
 @dataclass(frozen=True, repr=False)
 class StudyReport(ComparedReport[Summary]):
-    """The report of a study of networks.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The report of a study of networks."""
 
     analysis: StudyAnalysis
 

@@ -63,11 +63,7 @@ def in_groups(rows: Sequence[R], group: Callable[[R], str]) -> list[tuple[str, R
 
 @dataclass(frozen=True)
 class MainTable(Generic[S]):
-    """How the main table of a study orders its rows, and what it shows and marks of their results.
-
-    Args:
-        analysis: Of the study.
-    """
+    """How the main table of a study orders its rows, and what it shows and marks of their results."""
 
     analysis: Compared[S]
 
@@ -110,11 +106,7 @@ class MainTable(Generic[S]):
         return (True, 0.0) if summary is None or found is None else (False, summary.decision.cost(found))
 
     def shown_value(self, summary: S) -> float | None:
-        """The statistic that the column of results shows; None without a record.
-
-        Args:
-            summary: Of a variant, like the others.
-        """
+        """The statistic that the column of results shows; None without a record."""
         if self.style.statistic == "median" or summary.description is None:
             return summary.median
         return summary.decision.worst if summary.description.mean is None else summary.description.mean
@@ -174,11 +166,7 @@ class MainTable(Generic[S]):
         return text if self.style.statistic == "median" else text.replace(", median over ", ", mean ± SD over ", 1)
 
     def named(self, cell: Callable[[S], Cell]) -> Callable[[S], Cell]:
-        """The cells of names, which say which variant is the baseline where no column of differences does.
-
-        Args:
-            cell: Makes the cell of a name.
-        """
+        """The cells of names, which say which variant is the baseline where no column of differences does."""
 
         def of(summary: S) -> Cell:
             made = cell(summary)
@@ -193,11 +181,7 @@ class MainTable(Generic[S]):
         return bool(self.analysis.verdicts) and (alone if columns is None else "difference" in columns)
 
     def is_baseline(self, summary: S) -> bool:
-        """Whether others are compared with a variant.
-
-        Args:
-            summary: One of the study's.
-        """
+        """Whether others are compared with a variant."""
         one: Any = self.analysis
         compared = any(base is summary and other is not summary for other, base in zip(one.summaries, one.baselines))
         return compared and one.baseline(summary) is summary

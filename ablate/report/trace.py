@@ -68,12 +68,7 @@ class Trace:
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""
         return {
-            "table": self.table,
-            "row": self.row,
-            "column": self.column,
-            "name": self.name,
-            "value": self.value,
-            "selected": self.selected,
+            **{key: getattr(self, key) for key in ("table", "row", "column", "name", "value", "selected")},
             "trials": [_plain(row, self.measure) for row in self.trials],
             "baseline_trials": [_plain(row, self.measure) for row in self.baseline_trials],
             "remarks": self.remarks,

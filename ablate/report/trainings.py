@@ -59,9 +59,6 @@ def owned_trainings(candidates: Sequence[Candidate]) -> list[list[int]]:
     """For each candidate the indices of the trainings that are shown as its own, each training once.
 
     A training that several candidates share is given to the first candidate with its value, or else to the first of them.
-
-    Args:
-        candidates: The candidates of a search.
     """
     owners: dict[str, int] = {}
     ids = [[trial.id for trial in one.trials] for one in candidates]

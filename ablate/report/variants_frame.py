@@ -94,13 +94,7 @@ def _component_values(variant: Designed) -> dict[str, str]:
 
 
 def _comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | None) -> dict[str, Any]:
-    """The columns of the comparison with a baseline.
-
-    Args:
-        baseline: Its label.
-        trials: The ids of its recorded trials.
-        verdict: Of the comparison; None for the baseline itself.
-    """
+    """The columns of the comparison with a baseline; without values for the baseline itself."""
     values = verdict_values(verdict) if verdict else dict.fromkeys(COMPARED_COLUMNS)
     return {"baseline": baseline, "baseline_trials": " ".join(trials), **{name: values[name] for name in COMPARED_COLUMNS}}
 

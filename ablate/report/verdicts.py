@@ -15,6 +15,10 @@ from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
 Named = tuple[str, Errors]
 LEAST_LEVEL = 0.5  # of an interval that is shown: one seed a side allows 0%, one against two 33%
 MOST_TRIED = 12  # seeds that fewest_seeds() tries; six can already
+FOLDS_SHARE = (
+    "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
+    "other images."
+)
 # Of a verdict, in table.csv.
 COMPARED_COLUMNS = (
     "test", "hodges_lehmann", "interval_low", "interval_high", "interval_level", "probability_better", "probability_low",
@@ -101,10 +105,15 @@ def fewest_seeds(folds: int, variants: int, pairs: Pairs, above: int, paired_fro
         paired_from: The fewest common keys that are compared in pairs.
     """
     for seeds in range(above + 1, max(above + 1, MOST_TRIED) + 1):
-        keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * variants
-        if max(smallest_p_values(keys, pairs, paired_from)) < ALPHA:
+        if max(_smallest_p_values(folds, variants, pairs, seeds, paired_from)) < ALPHA:
             return seeds
     return None
+
+
+def _smallest_p_values(folds: int, variants: int, pairs: Pairs, seeds: int, paired_from: int) -> list[float]:
+    """The smallest possible adjusted p-value of each comparison, if every variant has so many seeds."""
+    keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * variants
+    return smallest_p_values(keys, pairs, paired_from)
 
 
 class PlannedFamily(NamedTuple):
@@ -140,8 +149,7 @@ def plan_families(variants: Sequence[tuple[str, int | None]], seeds: int, folds:
     for title in dict.fromkeys(title for title, _ in variants):
         pairs = [(i, other) for i, (of, other) in enumerate(variants) if of == title and other is not None and other != i]
         if pairs and seeds:
-            keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * len(variants)
-            smallest = smallest_p_values(keys, pairs, paired_from)
+            smallest = _smallest_p_values(folds, len(variants), pairs, seeds, paired_from)
             cannot = sum(p >= ALPHA for p in smallest)
             enough = fewest_seeds(folds, len(variants), pairs, seeds, paired_from) if cannot else seeds
             found.append(PlannedFamily(title, len(pairs), seeds, min(smallest), cannot, enough))
@@ -193,11 +201,7 @@ def verdict_sentences(
 
 
 def verdict_values(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain values under stable names, for JSON and table.csv. What is infinite is None.
-
-    Args:
-        verdict: Of a family.
-    """
+    """A verdict as plain values under stable names, for JSON and table.csv. What is infinite is None."""
     c, needed = verdict.comparison, verdict.needed or (None, None)
     interval = c.interval if c.interval.level >= LEAST_LEVEL else (None, None, None)
     return {
@@ -276,7 +280,8 @@ def _ahead(verdicts: Sequence[Verdict], word: str, unit: str) -> str:
     baselines = list(dict.fromkeys(verdict.baseline for verdict in verdicts))
     if len(baselines) == 1:
         names = [verdict.name for verdict in verdicts]
-        return f"{listed(names)} {_is(names)} {word} than {baselines[0]} {where}, which is no verdict yet: {p}."
+        be = "is" if len(names) == 1 else "are"
+        return f"{listed(names)} {be} {word} than {baselines[0]} {where}, which is no verdict yet: {p}."
     names = [f"{verdict.name} than {verdict.baseline}" for verdict in verdicts]
     return f"{word.capitalize()} {where}, which is no verdict yet ({p}): {listed(names)}."
 
@@ -310,10 +315,6 @@ def listed(names: Sequence[str], most: int = 0) -> str:
     if len(names) > 2 and any("," in name for name in names):
         return "; ".join(names)
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _is(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _sample(verdicts: Sequence[Verdict], unit: str) -> str:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from ablate.files import write_atomically
 from ablate.report.figures.axes import log_ticks
-from ablate.report.figures.colours import PALETTE
-from ablate.report.figures.style import GREY, INK, SMALL, TEXT, open_canvas, styled, to_bytes
+from ablate.report.figures.colours import GREY, INK, PALETTE
+from ablate.report.figures.style import SMALL, TEXT, open_canvas, styled, to_bytes
 from tests.benchmarks.comparison import Comparison, comparisons_text, times
 from tests.benchmarks.load import load_text
 

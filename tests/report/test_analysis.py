@@ -108,7 +108,7 @@ def test_without_any_seeds_nothing_is_said(tmp_path: Path) -> None:
 def test_seeds_that_can_tell_none_from_the_best_say_so(tmp_path: Path) -> None:
     errors = {key: values[:3] for key, values in ERRORS.items()}
     found = recorded(tmp_path, STUDY, errors).analysis()
-    assert found.leading == set() and found.rank_intervals("Digits") is None
+    assert found.leading == set() and found.rank_intervals["Digits"] is None
     assert "With 3 seeds any of the 3 variants may be the best." in found.sentences
     cannot = "3 seeds are too few for 2 comparisons: p cannot be below 0.17"
     assert any(sentence.startswith(cannot) and sentence.endswith("; use 5 seeds.") for sentence in found.sentences)

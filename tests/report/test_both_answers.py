@@ -7,8 +7,8 @@ import math
 import pytest
 
 from ablate.report.both_answers import _contrast
+from ablate.report.compared import Outcome
 from ablate.report.numbers import format_of
-from ablate.report.outcome import Outcome
 
 UNKNOWN = (-math.inf, math.inf)
 

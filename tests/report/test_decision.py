@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import recorded
+from recorded import captions
 
 from ablate.commands.trace_text import trace_text
 from ablate.report.study_report import StudyReport
@@ -62,9 +63,9 @@ def test_comparisons_are_turned_around(report: StudyReport) -> None:
 
 
 def test_the_words_stand_in_captions_and_figures(report: StudyReport) -> None:
-    captions = " ".join(report.document.captions)
-    assert "Accuracy at the last epoch, median over 3 seeds." in captions and "error" not in captions
-    assert "how often the variant has the higher accuracy" in captions
+    said = " ".join(captions(report.document))
+    assert "Accuracy at the last epoch, median over 3 seeds." in said and "error" not in said
+    assert "how often the variant has the higher accuracy" in said
     (axis,) = report.figures["errors"].figure.axes
     assert axis.get_xlabel() == "accuracy"
     assert report.figures["parameters"].alt_text == "Accuracy against parameters, with the Pareto front"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from ablate.commands.cli import app
 from ablate.network_experiment import Experiment
 from ablate.report.figure_values.designs import path_values
-from ablate.report.figures.path import RoadMap, draw_path
+from ablate.report.figures.designs import RoadMap, draw_path
 from ablate.report.paper_table import paper_table
 from ablate.report.study_report import StudyReport
 from ablate.report.table import Table

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from recorded import captions
 
 from ablate.report import report as module
 from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, make_sections
@@ -135,7 +136,7 @@ def test_plain_text_has_the_tables_and_the_sentences_and_escapes_nothing() -> No
 
 def test_what_the_columns_mean_stands_below_in_every_format() -> None:
     found = document(replace(TABLE, details=("p: of the test.", "SD: of the sample.")))
-    assert found.captions == ["Images: Digits. First. p: of the test. SD: of the sample."]
+    assert captions(found) == ["Images: Digits. First. p: of the test. SD: of the sample."]
     for write in (document_text, document_markdown, document_latex):
         text = write(found)
         assert text.index("First.") < text.index("p: of the test.") < text.index("SD: of the sample.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from planned import plan_text
+from recorded import captions
 
 from ablate.api import load_study
 from ablate.commands.outcome_text import run_text
@@ -147,7 +148,7 @@ def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
     made = experiment.report()
     assert [row["step_ms"] for row in made.analysis.networks] == [12.3, 20.0, None]
     said = "Step: Forward, backward and update of a minibatch of 128, float32, on a processor, torch 2.15, 2 at once"
-    assert said in made.document.captions[0]
+    assert said in captions(made.document)[0]
     (info,) = step_time_values(made.analysis)
     assert [(bar.group, bar.milliseconds) for bar in info.values.bars] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
     assert "step_times" in made.figures

@@ -22,8 +22,7 @@ from ablate.report.figure_values.predictions import (
     missed_values,
     most_agreed,
 )
-from ablate.report.figures.contact_sheet import Picture, draw_contact_sheet
-from ablate.report.figures.matrices import Matrices, Matrix, draw_matrices
+from ablate.report.figures.predictions import Matrices, Matrix, Picture, draw_contact_sheet, draw_matrices
 from ablate.report.predictions_table import prediction_tables
 from ablate.report.writers.plain import document_text
 
@@ -64,7 +63,7 @@ def test_predictions_are_read_and_compared(experiment: Experiment) -> None:
     (found,) = analysis.predictions
     best, *others = found.variants
     assert best.summary.name == "WRN-10-0.5" and {len(one.predicted) for one in others} == {2, 3}
-    assert found.error(best) == pytest.approx(10.0) and found.left_out == 1 and found.split == "test"
+    assert best.error == pytest.approx(10.0) and found.left_out == 1 and found.split == "test"
     assert best.ensemble_error < 10.0 and best.ensemble_error >= 1.0  # five images are wrong for all
     assert found.missed(found.variants).tolist() == [0, 1, 2, 3, 4]
     half = analysis.over_images[id(best.summary)]

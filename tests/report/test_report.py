@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import recorded
+from recorded import captions
 
 from ablate.api import load_study
 from ablate.errors import RecordError, RunError
@@ -86,7 +87,7 @@ def test_missing_seeds_are_said_everywhere(experiment: Experiment) -> None:
     assert made.as_json()["summaries"][1]["median_test_error"] is None
     first, second = cells(made.tables()[0])
     assert first["n"] == "2/3" and second["n"] == "0/3" and second["Range"] == "–"
-    assert "over 0 to 2 seeds" in made.document.captions[0]
+    assert "over 0 to 2 seeds" in captions(made.document)[0]
     assert "**Incomplete: 2 of 6" in document_markdown(made.document)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from recorded import DIGITS
+from recorded import DIGITS, captions
 from recorded import recorded as recorded_study
 from search.invented import DROPOUT, INFINITE, candidate, forty, recorded_report, searched
 
@@ -158,7 +158,7 @@ def test_candidates_of_the_same_values_count_once(tmp_path: Path) -> None:
 
 def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path]) -> None:
     table, *others = written[0].document.tables
-    (caption,) = written[0].document.captions
+    (caption,) = captions(written[0].document)
     assert not others and len(table.rows) == 10
     assert table.titles == [
         "Candidate", "dropout", "Median", "SD", "Range", "Difference", "Interval", "Won", "p", "p (family)", "n",
@@ -381,7 +381,7 @@ def test_a_budget_and_what_is_solved_for_it_are_said(tmp_path: Path) -> None:
     study = searched(tmp_path, SOLVED % "")
     made = report_of(study, blocks(study))
     table, net = search_tables(made.analysis)[0], made.analysis.candidates[0].variant.net
-    caption = made.document.captions[0]
+    caption = captions(made.document)[0]
     assert "Searched: block, k (base WRN-16-1). 200 k parameters within 10%, depth and k solved. 4 cand" in caption
     assert table.titles[:4] == ["Candidate", "block", "k (start)", "Mean"]  # so that the error is seen on a telephone
     assert table.titles[-3:] == ["Network", "n", "Parameters"] and table.rows[0][-3].text == net

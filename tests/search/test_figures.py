@@ -26,12 +26,17 @@ from ablate.report.figure_values.search import (
     error_against_cost,
     ordered_importances,
 )
-from ablate.report.figures.candidate_points import LOOKS
-from ablate.report.figures.history import History, draw_history
-from ablate.report.figures.importances import draw_importances
-from ablate.report.figures.intermediate import CandidateLine, Intermediate, draw_intermediate
 from ablate.report.figures.objective import AxisPanel, draw_objective
-from ablate.report.figures.pareto import draw_pareto
+from ablate.report.figures.search import (
+    LOOKS,
+    CandidateLine,
+    History,
+    Intermediate,
+    draw_history,
+    draw_importances,
+    draw_intermediate,
+    draw_pareto,
+)
 from ablate.report.figures.style import to_bytes
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport

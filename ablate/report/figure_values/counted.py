@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figures.scaling import GrowthLine, GrowthPanel, Scaling
-from ablate.report.figures.step_times import StepTime, StepTimes
+from ablate.report.figures.counted import GrowthLine, GrowthPanel, Scaling, StepTime, StepTimes
 from ablate.report.growth import net_axes
 from ablate.study.axis_text import plain
 

@@ -174,11 +174,7 @@ def _info(analysis: Compared[Any], curves: StudyCurves, setting: str, words: str
 
 
 def imported_curves(analysis: StudyAnalysis) -> list[ImportedCurve]:
-    """The authors' logs of networks that a study has, each in the panel of its data set.
-
-    Args:
-        analysis: The analysis of the study.
-    """
+    """The authors' logs of networks that a study has, each in the panel of its data set."""
     networks = [summary.variant.architecture.identity() for summary in analysis.summaries]
     times = Counter(log.label for log in analysis.imported)
     names = {log.id: f"{log.label} ({log.source})" if times[log.label] > 1 else log.label for log in analysis.imported}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.effects import FactorEffects, largest_first
 from ablate.report.effects_sentences import mover
-from ablate.report.figures.effects import MainPanel, PairPanel
-from ablate.report.figures.path import RoadMap, Step
+from ablate.report.figures.designs import MainPanel, PairPanel, RoadMap, Step
 from ablate.report.numbers import counted, p_text
 from ablate.study.designs import Design, designed_rows
 

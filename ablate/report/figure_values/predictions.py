@@ -10,9 +10,7 @@ from ablate.data.location import Location
 from ablate.errors import AblateError
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figures.class_errors import ClassErrors
-from ablate.report.figures.contact_sheet import Picture
-from ablate.report.figures.matrices import Matrices, Matrix
+from ablate.report.figures.predictions import ClassErrors, Matrices, Matrix, Picture
 from ablate.report.numbers import counted
 from ablate.report.panels import panel_labels
 from ablate.report.predictions import DataPredictions, VariantPredictions
@@ -35,7 +33,7 @@ def class_error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
     for number, found, names in _each(analysis):
         shown, which = shown_variants(analysis, found, MOST_COLOURS)
-        errors = np.array([found.class_errors(one) for one in shown])
+        errors = np.array([one.class_errors for one in shown])
         known = [i for i in range(found.classes) if not np.isnan(errors[:, i]).any()]
         order = sorted(known, key=lambda i: -errors[:, i].mean())
         kept = order[:MOST_CLASSES]
@@ -54,7 +52,7 @@ def confusion_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         shown = best_and_baseline(analysis, found)
         matrices = []
         for one in shown:
-            matrix = found.confusion(one)
+            matrix = one.confusion
             sizes = matrix.sum(axis=1, keepdims=True)
             matrices.append(100 * matrix / np.where(sizes, sizes, 1))
         wrong = np.sum(matrices, axis=0) * (1 - np.eye(found.classes))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, select
-from ablate.report.figures.ranks import AverageRanks, RankRanges
+from ablate.report.figures.ranks import RankRanges
 from ablate.report.panels import data_panels, panel_labels
 from ablate.statistics.ranking import critical_difference
 
@@ -40,7 +40,7 @@ def _rank_ranges(analysis: Compared[Any], title: str) -> RankRanges | None:
     """The ranks that the variants of a data set may have, the best median first; None where the seeds allow no verdict."""
     from scipy.stats import rankdata
 
-    intervals, by, summaries = analysis.rank_intervals(title), analysis.decision, analysis.on(title)
+    intervals, by, summaries = analysis.rank_intervals[title], analysis.decision, analysis.on(title)
     if intervals is None or len(intervals) < 3:
         return None
     (labels,) = panel_labels([("", summaries)])
@@ -64,5 +64,4 @@ def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     }
     if found := critical_difference(errors):
         caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
-        ranks = AverageRanks(found.average_ranks, found.difference, found.groups)
-        yield FigureInfo(ranks, analysis.study.title, caption)
+        yield FigureInfo((found.average_ranks, found.difference, found.groups), analysis.study.title, caption)

@@ -12,11 +12,8 @@ import numpy as np
 from ablate.report.candidate import Candidate
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.axes import ERRORS, on_log_axis
-from ablate.report.figures.candidate_points import CandidatePoint, PointKind
-from ablate.report.figures.history import History
-from ablate.report.figures.intermediate import CandidateLine, Intermediate
 from ablate.report.figures.objective import AxisPanel, Band
-from ablate.report.figures.pareto import CostPoint, ErrorAgainstCost
+from ablate.report.figures.search import CandidateLine, CandidatePoint, ErrorAgainstCost, History, Intermediate, PointKind
 from ablate.report.fitted_curve import FITTED, fit_curve
 from ablate.report.setting import MEASURES
 from ablate.study.axis_text import plain, short_axis
@@ -257,14 +254,14 @@ def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
     """
     front = {one.number for one in analysis.front}
     points = [
-        CostPoint(
+        CandidatePoint(
             one.number,
-            one.label,
-            analysis.costs(one),
+            "best" if one is analysis.best else "complete",
             analysis.objective(one),
-            on_front=one.number in front,
-            best=one is analysis.best,
+            one.label,
             enqueued=one.enqueued,
+            costs=analysis.costs(one),
+            on_front=one.number in front,
         )
         for one in analysis.distinct
     ]

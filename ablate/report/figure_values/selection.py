@@ -50,9 +50,5 @@ def gaps(ranked: Sequence[T], shown: Sequence[T]) -> list[int]:
 
 
 def rank_of(summary: Seeds[Any]) -> float:
-    """What the variants of a figure are sorted by: a number that is the lower the better, infinite without a median.
-
-    Args:
-        summary: The variant.
-    """
+    """What the variants of a figure are sorted by: a number that is the lower the better, infinite without a median."""
     return math.inf if summary.median is None else summary.decision.cost(summary.median)

@@ -1,4 +1,4 @@
-"""The colours and markers of variants: a network or a block has the same ones in every study, and on the page.
+"""The colours of figures, and of variants with their markers: a network has the same ones in every study, and on the page.
 
 A colour is chosen by the name, not by the order: the networks and blocks of the papers have theirs in a table, wide
 ResNets blue, original ones red and brown, pre-activation ones green. Other names are hashed. Twelve variants of one study
@@ -14,6 +14,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+INK, GREY, PALE = "#222222", "#5f5f5f", "#8c8c8c"
+ACCENT, SHADE = "#c2410c", "#e6eff7"  # the baseline; what is indistinguishable from the best
+HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
+DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 PALETTE = (
     "#0072b2", "#d55e00", "#009873", "#9b2f86", "#241a7a", "#6f5a00", "#4198a6", "#e62e62", "#5f6672", "#5b8ff0",
     "#00443c", "#6a1430",

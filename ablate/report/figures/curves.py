@@ -11,21 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ablate.report.figures.colours import Look, looks
-from ablate.report.figures.curve_lines import (
-    LineEnd,
-    cross_handles,
-    draw_measure,
-    final_value,
-    finite_epochs,
-    has_values,
-    set_epoch_axis,
-    set_measure_axis,
-    write_line_ends,
-)
+from ablate.report.figures.colours import DASHED, INK, Look, looks
 from ablate.report.figures.style import (
-    DASHED,
-    INK,
     LEGEND,
     PAGE,
     TEXT,
@@ -36,7 +23,22 @@ from ablate.report.figures.style import (
     styled,
     wrap_text,
 )
-from ablate.report.figures.training_curves import MEASURES, CurvePanel, ImportedCurve, SeedCurves, StudyCurves
+from ablate.report.figures.training_curves import (
+    MEASURES,
+    CurvePanel,
+    ImportedCurve,
+    LineEnd,
+    SeedCurves,
+    StudyCurves,
+    cross_handles,
+    draw_measure,
+    final_value,
+    finite_epochs,
+    has_values,
+    set_epoch_axis,
+    set_measure_axis,
+    write_line_ends,
+)
 
 MOST_LINES = 7  # variants in one panel; more of them are small multiples
 OTHERS, FEW = "#d9d9d9", 60  # the other variants behind each small multiple: their colour, and how many epochs they show

@@ -15,21 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ablate.report.figures.axes import ERRORS, log_ticks, on_log_axis
-from ablate.report.figures.style import (
-    ACCENT,
-    GREY,
-    INK,
-    PALE,
-    SHADE,
-    SMALL,
-    TEXT,
-    canvas_width,
-    open_canvas,
-    set_row_axis,
-    styled,
-    wrap_labels,
-    wrap_text,
-)
+from ablate.report.figures.colours import ACCENT, GREY, INK, PALE, SHADE
+from ablate.report.figures.style import SMALL, TEXT, canvas_width, open_canvas, set_row_axis, styled, wrap_labels, wrap_text
 from ablate.study.decision import TEST_ERROR, Decision
 
 Options = dict[str, Any]  # of a line of matplotlib
@@ -110,11 +97,7 @@ class StudyErrors:
     gaps: Sequence[int] = ()
 
     def set_empty(self, set_limits: Callable[[float, float], Any]) -> None:
-        """Set the range of an axis without values.
-
-        Args:
-            set_limits: Of the axis.
-        """
+        """Set the range of an axis without values."""
         set_limits(0, 100 if self.decision.unit == "%" else 1)
 
 

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import INK, PALE, SMALL, text_width
+from ablate.report.figures.colours import INK, PALE
+from ablate.report.figures.style import SMALL, text_width
 
 # Spots close to a point, the best first: offsets in points, then alignments. Below a Pareto front the figure is empty.
 SPOTS = (

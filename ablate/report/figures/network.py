@@ -19,8 +19,9 @@ from matplotlib.path import Path as Outline
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.kinds.figures import USUAL_STYLE
+from ablate.report.figures.colours import INK
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
-from ablate.report.figures.style import INK, METADATA, drawn_in, text_width
+from ablate.report.figures.style import METADATA, drawn_in, text_width
 
 # Fill and edge by kind of layer. Every box has a text, so the drawing is readable in grey, too.
 COLOURS = {
@@ -88,11 +89,7 @@ def check_path(path: Path) -> None:
 
 
 def draw_diagram(diagram: Diagram) -> Figure:
-    """The figure of a diagram, as large as its contents.
-
-    Args:
-        diagram: The drawing's values.
-    """
+    """The figure of a diagram, as large as its contents."""
     figure = Figure(facecolor="white")
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()

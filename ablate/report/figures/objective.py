@@ -14,9 +14,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ablate.report.figures.axes import VALIDATION_ERROR, log_ticks, set_objective_axis
-from ablate.report.figures.candidate_points import CandidatePoint, draw_points, point_handles
+from ablate.report.figures.colours import GREY, INK
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.style import GREY, INK, SMALL, open_panels, styled, text_width
+from ablate.report.figures.search import CandidatePoint, draw_points, point_handles
+from ablate.report.figures.style import SMALL, open_panels, styled, text_width
 
 LONGEST = 28  # characters of a choice
 MOST_LABELLED = 8  # the most candidates named in the study file that get a label beside their points

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablate.report.figures.axes import COUNTS, ERRORS, log_ticks, on_log_axis, set_count_axis
-from ablate.report.figures.colours import Look, looks
+from ablate.report.figures.colours import GREY, PALE, Look, looks
 from ablate.report.figures.errors import ErrorPanel, StudyErrors
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.style import GREY, PALE, open_panels, styled
+from ablate.report.figures.style import open_panels, styled
 
 MOST_NAMED = 24  # variants of a panel that have a name and seeds; of more only the front has a name, and no seeds are drawn
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from ablate.report.figures.colours import PALETTE
+from ablate.report.figures.colours import GREY, INK, PALETTE
 from ablate.report.figures.style import (
-    GREY,
-    INK,
     LEGEND,
     PAGE,
     SMALL,
@@ -71,32 +69,24 @@ def draw_ranks(ranks: RankRanges, *texts: str) -> Figure:
     return figure
 
 
-@dataclass(frozen=True)
-class AverageRanks:
-    """The average ranks of variants over several data sets.
+@styled
+def draw_critical_difference(ranks: tuple[Mapping[str, float], float, Sequence[Sequence[str]]], *texts: str) -> Figure:
+    """Average ranks on a line, the best at the left. A bar joins variants without a significant difference.
 
     Args:
-        ranks: The average rank of each variant by its label; 1 is the best.
-        critical_difference: The smallest difference between two average ranks that is significant.
-        groups: The labels of variants without a significant difference; a bar joins each group.
+        ranks: The average rank of each variant, of which 1 is the best; the smallest difference of two of them that is
+            significant; and the groups of variants without such a difference.
+        texts: Title, caption and badge, as in open_canvas().
     """
-
-    ranks: Mapping[str, float]
-    critical_difference: float
-    groups: Sequence[Sequence[str]]
-
-
-@styled
-def draw_critical_difference(ranks: AverageRanks, *texts: str) -> Figure:
-    """Average ranks on a line, the best at the left. A bar joins variants without a significant difference."""
-    labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
+    rank_of, difference, groups = ranks
+    labels, average_ranks = list(rank_of), list(rank_of.values())
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))
     left, right = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :][::-1]
     low, high = 1.0, float(max(len(labels), 2))
     names = [f"{label}  {rank:.2f}" for label, rank in zip(labels, average_ranks)]
     side = min(2.6, 0.3 * canvas_width(PAGE), max(text_width(name, LEGEND) for name in names)) + 0.1
     names = ["\n".join(wrap_text(name, side, LEGEND)) for name in names]
-    bars = _levels(sorted(_spans(ranks.groups, ranks.ranks)))
+    bars = _levels(sorted(_spans(groups, rank_of)))
     lines = max(name.count("\n") + 1 for name in names)
     row, step, first = 0.11 + 0.14 * lines, 0.1, 0.18  # inches
     top, depth = 0.55, first + step * (max((level for _, _, level in bars), default=-1) + 1)

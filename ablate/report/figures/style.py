@@ -27,11 +27,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from ablate.kinds.figures import USUAL_STYLE, FigureStyle
+from ablate.report.figures.colours import GREY, INK
 
-INK, GREY, PALE = "#222222", "#5f5f5f", "#8c8c8c"
-ACCENT, SHADE = "#c2410c", "#e6eff7"  # the baseline; what is indistinguishable from the best
-HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
-DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 TITLE, TEXT, SMALL, LEGEND = 10.0, 8.0, 7.0, 7.5  # points
 EDGE = 0.08  # inches
 PAGE = 7.2  # inches: the widest figure
@@ -77,11 +74,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @contextmanager
 def drawn_in(style: FigureStyle) -> Iterator[None]:
-    """Within the context every figure is drawn and written in a style, and matplotlib's settings are those of STYLE.
-
-    Args:
-        style: Of the study.
-    """
+    """Within the context every figure is drawn and written in a style, and matplotlib's settings are those of STYLE."""
     token = _STYLE.set(style)
     try:
         with matplotlib.rc_context({**STYLE, "font.family": style.font}):  # type: ignore[dict-item]
@@ -91,11 +84,7 @@ def drawn_in(style: FigureStyle) -> Iterator[None]:
 
 
 def styled(draw: F) -> F:
-    """The same function, drawing in the style of the context. Matplotlib's settings do not change for other code.
-
-    Args:
-        draw: Draws or writes a figure.
-    """
+    """A function that draws or writes a figure, in the style of the context. Other code keeps matplotlib's settings."""
 
     @wraps(draw)
     def in_style(*values: Any, **options: Any) -> Any:
@@ -240,11 +229,7 @@ def _letters_within(word: str, width: float, size: float, weight: str) -> int:
 
 
 def wrap_labels(labels: Iterable[str]) -> tuple[list[str], float]:
-    """The labels of rows, with line breaks, and the width of their longest line in inches.
-
-    Args:
-        labels: Of the rows.
-    """
+    """The labels of rows, with line breaks, and the width of their longest line in inches."""
     most = min(3.0, 0.4 * canvas_width(PAGE))
     wrapped = ["\n".join(wrap_text(label, most, TEXT)) for label in labels]
     return wrapped, max((text_width(line, TEXT) for label in wrapped for line in label.split("\n")), default=0.0)

@@ -30,11 +30,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def table_csv(table: Table) -> str:
-    """A table as CSV: a number as it is, without its format, and of other cells the text.
-
-    Args:
-        table: The table.
-    """
+    """A table as CSV: a number as it is, without its format, and of other cells the text."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     group = ["Group"] if table.groups else []

@@ -31,11 +31,7 @@ class _Layout(NamedTuple):
 
 
 def document_latex(document: Document) -> str:
-    """The tables, each with the title of the report as its caption and its setting in the notes below it.
-
-    Args:
-        document: The report.
-    """
+    """The tables, each with the title of the report as its caption and its setting in the notes below it."""
     return "\n".join(table_latex(table, document.headline(table), document.badge) for table in document.brief_tables)
 
 
@@ -118,10 +114,9 @@ def _tabular(columns: Sequence[_LatexColumn], groups: Sequence[tuple[int, str]],
 
 
 def _layout(widths: Sequence[float]) -> _Layout:
-    """The largest letters in which columns fit, first into one column of a paper, then across the page.
+    """The largest letters in which columns fit, given their widths in points, in letters of 10 points.
 
-    Args:
-        widths: The width of each column in points, in letters of 10 points.
+    They are tried in one column of a paper first, then across the page.
     """
     for environment, room in (("table", COLUMN), ("table*", PAGE)):
         for size, scale, gap in SIZES:

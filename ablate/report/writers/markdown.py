@@ -15,9 +15,6 @@ def document_markdown(document: Document) -> str:
     """The finding, the main figure, the tables with their captions, the remarks and the sections.
 
     Figures are links; what only a page can show is left out.
-
-    Args:
-        document: The report.
     """
     lines = [f"# {prose(' '.join(document.heading.split()))}", ""]
     lines += [f"**{prose(document.finding)}**", ""] if document.finding else []
@@ -62,11 +59,7 @@ def _list(heading: str, texts: Sequence[str]) -> list[str]:
 
 
 def table_markdown(table: Table) -> str:
-    """A Markdown table with its footnotes below. Its columns are also aligned as plain text.
-
-    Args:
-        table: The table.
-    """
+    """A Markdown table with its footnotes below. Its columns are also aligned as plain text."""
 
     def text(cell: Cell) -> str:
         body = _escape(cell.text)

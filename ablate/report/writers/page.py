@@ -65,11 +65,7 @@ class _Article:
         return {str(row[0].value): number for number, row in enumerate(rows)}
 
     def numbers(self, trials: Iterable[str]) -> str:
-        """The numbers of some trials, separated by spaces.
-
-        Args:
-            trials: The ids.
-        """
+        """The numbers of some trials, given their ids, separated by spaces."""
         return " ".join(str(self.trials[trial]) for trial in trials)
 
 

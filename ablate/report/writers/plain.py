@@ -11,11 +11,7 @@ from ablate.report.table import Cell, Column, Table
 
 
 def document_text(document: Document) -> str:
-    """The finding, the tables with their captions but those that a page folds, and the conclusions.
-
-    Args:
-        document: The report.
-    """
+    """The finding, the tables with their captions but those that a page folds, and the conclusions."""
     finding = f"{document.finding}\n\n" if document.finding else ""
     shown = [table for table in document.brief_tables if not table.folded]
     separated = "\n".join(f"{table.caption}\n\n{table_text(table)}" for table in shown)
@@ -24,26 +20,23 @@ def document_text(document: Document) -> str:
 
 
 def table_text(table: Table) -> str:
-    """A table with aligned columns and its footnotes and what its columns mean below.
-
-    Args:
-        table: The table.
-    """
-
-    def text(cell: Cell) -> str:
-        return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
-
+    """A table with aligned columns and its footnotes and what its columns mean below."""
     titles = [printable(title) for title in table.titles]
     rows: list[Sequence[str] | None] = []
     for title, part in table.parts:
         rows += [None] if rows else []
         rows += [[printable(title), *[""] * (len(titles) - 1)]] if title else []
-        rows += [[text(cell) for cell in row] for row in part]
+        rows += [[cell_text(cell) for cell in row] for row in part]
     lines = [*line_up(titles, rows, [c.numeric for c in table.columns])]
     for mark, note in table.notes:
         lines += ["", f"({mark}) {printable(note)}"]
     lines += ["", *map(printable, table.details)] if table.details else []
     return "\n".join(lines) + "\n"
+
+
+def cell_text(cell: Cell) -> str:
+    """The text of a cell with its mark."""
+    return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
 
 
 def rows_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> Iterator[str]:

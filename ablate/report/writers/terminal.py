@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from ablate.errors import printable
 from ablate.report.document import Document
 from ablate.report.numbers import counted
-from ablate.report.table import Cell, Column, Table, make_table
+from ablate.report.table import Column, Table, make_table
+from ablate.report.writers.plain import cell_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,13 +77,7 @@ def _parsed(lines: Sequence[str]) -> Table | None:
 
 
 def _fitted(table: Table, width: int, elsewhere: str = "in the report") -> list[RichTable | Text]:
-    """The table with as many of its columns, from the left, as a width has room for, and the lines below it.
-
-    Args:
-        table: The table.
-        width: Of the terminal, in characters.
-        elsewhere: Where the other columns are.
-    """
+    """The table with as many of its columns, from the left, as a width in characters has room for; the lines below it."""
     from rich.text import Text
 
     kept = list(range(len(table.columns)))
@@ -93,18 +88,11 @@ def _fitted(table: Table, width: int, elsewhere: str = "in the report") -> list[
     ways = [_widths(table, kept, lines, fold) for lines, fold in ((1, False), (2, False), (2, True))]
     narrow = _widths(table, kept)
     widths = next((found for found in ways if sum(found) + BETWEEN * len(kept) <= room), narrow)
-    notes = [f"({mark}) {printable(note)}" for mark, note in table.notes if _marks(table, kept, mark)]
+    marks = {mark for row in table.rows for i in kept for mark in row[i].mark.split(",")}
+    notes = [f"({mark}) {printable(note)}" for mark, note in table.notes if mark in marks]
     left = [printable(column.title) for i, column in enumerate(table.columns) if i not in kept]
     notes += [f"{counted(len(left), 'more column')} {elsewhere}: {', '.join(left)}"] if left else []
     return [_rich_table(table, kept, widths), *(Text(note, style="dim") for note in notes)]
-
-
-def _marks(table: Table, kept: Sequence[int], mark: str) -> bool:
-    return any(mark in row[i].mark.split(",") for row in table.rows for i in kept)
-
-
-def _text(cell: Cell) -> str:
-    return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
 
 
 def _widths(table: Table, kept: Sequence[int], lines: int | None = None, fold: bool = True) -> list[int]:
@@ -120,7 +108,7 @@ def _widths(table: Table, kept: Sequence[int], lines: int | None = None, fold: b
         word = max(map(cell_len, title.split()), default=0)
         folded = range(word, len(title) + 1) if lines else [word]
         head = next((n for n in folded if not lines or len(textwrap.wrap(title, max(n, 1))) <= lines), word)
-        widest = max((cell_len(_text(row[i])) for row in table.rows), default=0)
+        widest = max((cell_len(cell_text(row[i])) for row in table.rows), default=0)
         most = widest if table.columns[i].numeric or not fold else NAMES if i == 0 else TEXTS
         found.append(max(head, min(widest, most)))
     return found
@@ -138,5 +126,5 @@ def _rich_table(table: Table, kept: Sequence[int], widths: Sequence[int]) -> Ric
         lowered = "\n" * (max(map(len, titles)) - len(title)) + "\n".join(title)
         made.add_column(Text(lowered), justify=side, width=width, overflow="fold")
     for row in table.rows:
-        made.add_row(*(Text(_text(row[i]), style="bold" if row[i].bold else "") for i in kept))
+        made.add_row(*(Text(cell_text(row[i]), style="bold" if row[i].bold else "") for i in kept))
     return made

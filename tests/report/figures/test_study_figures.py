@@ -25,11 +25,10 @@ from ablate.report.analysis import analyze_study
 from ablate.report.figure_values.curves import curves_of, rate_drops, read_curves
 from ablate.report.figure_values.errors import errors_of, parameter_values
 from ablate.report.figure_values.selection import gaps, select
-from ablate.report.figures.colours import looks
+from ablate.report.figures.colours import ACCENT, SHADE, looks
 from ablate.report.figures.curves import draw_curves, draw_train_test
 from ablate.report.figures.errors import ErrorPanel, StudyErrors, VariantErrors, draw_errors, swarm
 from ablate.report.figures.parameters import MOST_NAMED, draw_parameters
-from ablate.report.figures.style import ACCENT, SHADE
 from ablate.report.figures.training_curves import MEASURES, ImportedCurve
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.summary import Summary, summarize

@@ -24,15 +24,15 @@ from report.figures.tidy import assert_tidy
 
 from ablate.kinds.figures import FigureStyle
 from ablate.report.figures.colours import KNOWN, MARKERS, PALETTE, look, look_numbers, looks
-from ablate.report.figures.ranks import AverageRanks, RankRanges, draw_critical_difference, draw_ranks
-from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
+from ablate.report.figures.counted import StepTime, StepTimes, draw_step_times, time_labels
+from ablate.report.figures.ranks import RankRanges, draw_critical_difference, draw_ranks
 from ablate.report.figures.style import PAGE, drawn_in, open_canvas, text_width, to_bytes, wrap_text
 
 THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, 10_328_602)
 WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, 8_949_210)
 LONG = "A title that goes on and on to say which networks were compared under which budget " * 3
 NETS = ["WRN-28-2-B(3,3)", "WRN-40-2-B(3,1)", "WRN-22-2-B(3,1,3)", "WRN-40-2-B(1,3)"]
-FOUR_RANKS = AverageRanks(dict(zip(NETS, (1, 2, 3, 4))), 1.5, [NETS[:2]])
+FOUR_RANKS = (dict(zip(NETS, (1, 2, 3, 4))), 1.5, (NETS[:2],))
 
 DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
     "bars": lambda *texts: draw_step_times(StepTimes([THIN, WIDE]), *texts),
@@ -40,7 +40,7 @@ DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
     "ranks": lambda *texts: draw_ranks(RankRanges(NETS * 3, [(1, 12)] * 12, range(1, 13)), *texts),
     "one rank": lambda *texts: draw_ranks(RankRanges([LONG], [(1, 1)], [1]), *texts),
     "differences": lambda *texts: draw_critical_difference(FOUR_RANKS, *texts),
-    "differences of long names": lambda *texts: draw_critical_difference(AverageRanks({LONG: 1, "b": 2}, 9.0, []), *texts),
+    "differences of long names": lambda *texts: draw_critical_difference(({LONG: 1, "b": 2}, 9.0, []), *texts),
     "an empty canvas": lambda *texts: open_canvas(*texts, width=3.0, body=1.0)[0],
 }
 
@@ -124,7 +124,7 @@ def test_the_papers_blocks_and_networks_have_different_colours() -> None:
 
 def test_same_figure_same_bytes() -> None:
     script = (
-        "import sys, hashlib; from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times\n"
+        "import sys, hashlib; from ablate.report.figures.counted import StepTime, StepTimes, draw_step_times\n"
         "from ablate.report.figures.style import to_bytes\n"
         "bars = [StepTime('a', 'thin', 3.0, 4.0, 10), StepTime('b', 'wide', 5.0, None, 20)]\n"
         "for kind in sys.argv[1:]:\n"
@@ -209,7 +209,7 @@ def test_a_row_of_the_ranks_is_a_variant() -> None:
 
 def test_the_diagram_joins_what_is_not_told_apart() -> None:
     groups = [["a", "b", "c"], ["c", "d"]]
-    ranks = AverageRanks({"a": 1.2, "b": 2.0, "c": 2.9, "d": 3.9}, 1.75, groups)
+    ranks = ({"a": 1.2, "b": 2.0, "c": 2.9, "d": 3.9}, 1.75, groups)
     (axis,) = draw_critical_difference(ranks, "title", "caption").axes
     bars: list[Any] = [line for line in axis.lines if line.get_linewidth() > 3]
     (low, high), (second_low, second_high) = [bar.get_xdata() for bar in bars]

@@ -1,33 +1,81 @@
-"""Square tables as shades with numbers: confusions of classes, agreement of variants."""
+"""The predictions of trained networks: errors by class, shaded matrices, and a contact sheet of images that all miss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from ablate.report.figures.colours import ACCENT, GREY, INK, PALE, looks
 from ablate.report.figures.style import (
-    GREY,
-    INK,
     PAGE,
     SMALL,
     TEXT,
     canvas_width,
     open_canvas,
+    set_row_axis,
     styled,
     text_width,
+    wrap_labels,
     wrap_text,
 )
 
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#d6e6f2", "#6baed6", "#0072b2", "#003a5d"])
 CELL = (0.26, 0.46)  # inches: the least and the most
 NUMBERS_FROM = 0.25  # inches of a cell that has a number
+COLUMNS, PICTURE, GAP = 8, 0.77, 0.1  # inches
+
+
+@dataclass(frozen=True)
+class ClassErrors:
+    """The errors of some classes.
+
+    Args:
+        classes: Their names, in the order of the rows.
+        errors: By variant the error of each class in percent.
+        axis: What the values are.
+    """
+
+    classes: Sequence[str]
+    errors: Mapping[str, Sequence[float]]
+    axis: str
+
+
+@styled
+def draw_class_errors(found: ClassErrors, *texts: str) -> Figure:
+    """A row for each class, and in it a point for each variant."""
+    names, longest = wrap_labels(found.classes)
+    of_variants = looks(found.errors)
+    options = {
+        name: {
+            "color": one.colour, "marker": one.marker, "markersize": 5.5, "markeredgecolor": "white",
+            "markeredgewidth": 0.6, "linestyle": "",
+        }
+        for name, one in of_variants.items()
+    }  # fmt: skip
+    legend = [Line2D([], [], label=name, **options[name]) for name in found.errors]  # type: ignore[arg-type]
+    figure, (axis,) = open_canvas(*texts, width=longest + 5.0, body=0.65 + 0.24 * len(names), legend=legend)
+    for row in range(len(names)):
+        of_row = [errors[row] for errors in found.errors.values()]
+        axis.plot([min(of_row), max(of_row)], [row, row], color=PALE, linewidth=1.0, zorder=2)
+    for name, errors in found.errors.items():
+        axis.plot(errors, range(len(names)), zorder=3, **options[name])  # type: ignore[arg-type]
+    axis.margins(x=0.04)
+    if axis.get_xlim()[0] < 0:
+        axis.set_xlim(left=0)
+    axis.set_xlabel(found.axis)
+    set_row_axis(axis, names)
+    axis.spines["left"].set_visible(False)
+    return figure
 
 
 @dataclass(frozen=True)
@@ -129,3 +177,51 @@ def _draw(axis: Axes, panel: Matrix, names: Sequence[str], diagonal: bool, cell:
 def _number(value: float) -> str:
     """A percentage with two digits: "97", "9.8", "0.3", "0"."""
     return f"{value:.0f}" if value >= 9.95 or value < 0.05 else f"{value:.1f}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image.
+
+    Args:
+        pixels: uint8 (H, W, 1 or 3).
+        true: The name of its class.
+        predicted: What is predicted instead, such as "dog (14 of 15)".
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    true: str
+    predicted: str
+
+
+@styled
+def draw_contact_sheet(pictures: Sequence[Picture], *texts: str) -> Figure:
+    """A grid of the images, with both classes below each: the true one dark, the predicted one in red.
+
+    Args:
+        pictures: At least one.
+        texts: Title, caption and badge, as in open_canvas().
+    """
+    width = canvas_width(0.2 + COLUMNS * (PICTURE + GAP))
+    columns = max(1, min(COLUMNS, int((width - 0.2) / (PICTURE + GAP))))
+    rows = math.ceil(len(pictures) / columns)
+    names = [[_lines(one.true), _lines(one.predicted)] for one in pictures]
+    below = max(sum(map(len, both)) for both in names) * SMALL * 1.25 / 72 + 0.06
+    figure, axes = open_canvas(*texts, width=width, body=rows * (PICTURE + below + 0.08), rows=rows, columns=columns)
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, one, (true, predicted) in zip(axes, pictures, names):
+        options: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if one.pixels.shape[-1] == 1 else {}
+        axis.imshow(one.pixels.squeeze(-1) if options else one.pixels, interpolation="nearest", **options)
+        for above, lines, colour in ((0, true, INK), (len(true), predicted, ACCENT)):
+            axis.annotate(
+                "\n".join(lines), (0.5, 0), (0, -2 - above * SMALL * 1.22), xycoords="axes fraction",
+                textcoords="offset points", ha="center", va="top", fontsize=SMALL, color=colour, linespacing=1.1,
+            )  # fmt: skip
+    return figure
+
+
+def _lines(text: str) -> list[str]:
+    """At most two lines of a name."""
+    lines = wrap_text(text, PICTURE + GAP - 0.06, SMALL)
+    return lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"]
