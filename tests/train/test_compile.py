@@ -95,6 +95,8 @@ def test_a_compiled_block_computes_the_same_and_is_kept(tmp_path: Path, monkeypa
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(config, "compile_threads", 1)  # no pool of processes that import torch
+    monkeypatch.setattr(config.cpp, "vec_isa_ok", False)  # no code to see which instructions there are
+    monkeypatch.setattr(config, "cpp_cache_precompile_headers", False)  # for three files
     layers = bp.BatchNorm(4), bp.Activation("relu", True), bp.Conv(4, 4, 3)
     blueprint = bp.Blueprint((4, 6, 6), (bp.Section("block", (bp.Residual((), layers, (), ()),)),))
     images = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
