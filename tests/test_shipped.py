@@ -37,3 +37,8 @@ def test_pictures_and_links_are_there() -> None:
             assert (page.parent / target).exists(), (page.name, target)
     for named in re.findall(r"`([\w/]+/|[\w/]+\.py)`", (ROOT / "ablate" / "README.md").read_text()):
         assert any((folder / named).exists() for folder in (ROOT, ROOT / "ablate", ROOT / "ablate" / "nets")), named
+
+
+def test_every_report_is_listed_with_its_finding() -> None:
+    listed = re.findall(r"\]\((\w+/table\.md)\)", (ROOT / "reports" / "README.md").read_text())
+    assert {f"{path.parent.name}/table.md" for path in (ROOT / "reports").glob("*/table.md")} <= set(listed)
