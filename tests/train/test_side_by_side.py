@@ -105,7 +105,7 @@ def test_what_is_done_for_all_layers_at_once_is_what_each_does(
     """In the same operations on the same numbers, so on a GPU as here; fewer of them are launched."""
     if precision == "float16":
         side_by_side_optimizer(monkeypatch)  # which does not read whether gradients are finite
-    recipe = {"precision": precision, "lr": 0.02}
+    recipe = {"precision": precision, "lr": 0.02, "epochs": 1, "milestones": ()}
     plain, batched = (make(net=net, **recipe) for _ in range(2))
     plain = Attempt(replace(plain.job, plain=True), torch.device("cpu"))
     assert plain.training.batched is None and batched.training.batched is not None
