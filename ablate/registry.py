@@ -15,15 +15,6 @@ from ablate.errors import StudyError
 Settings = Mapping[str, Any]  # the values of an entry's fields by name
 
 
-def no_objection(settings: Settings) -> str:
-    """The `check` of an entry that accepts all settings: always "", which means no error.
-
-    Args:
-        settings: The values of the entry's fields, not read.
-    """
-    return ""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Kind:
     """One entry of a table.
@@ -41,7 +32,7 @@ class Kind:
     words: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     defaults: Settings = field(default_factory=dict)
-    check: Callable[[Settings], str] = no_objection
+    check: Callable[[Settings], str] = lambda settings: ""
     explained: str = ""
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,8 +127,3 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
                 raise StudyError(f"{place}: the name {entry.name} is taken; choose another name")
             found[entry.name] = entry
         return found
-
-    def forget(self) -> None:
-        """Forget the entries of installed packages. They are read again at the next lookup."""
-        self.__dict__.pop("_all", None)
-        _entry_points.cache_clear()

@@ -37,45 +37,16 @@ def _milliseconds(value: float) -> str:
 MEASURED_COSTS = {
     cost.name: cost
     for cost in (
-        MeasuredCost(
-            "step_time",
-            "Step, ms",
-            "milliseconds of a training step",
-            "ms",
-            lambda probe: float(probe.train_step_ms.median),
-            _milliseconds,
-        ),
-        MeasuredCost(
-            "inference_time",
-            "Inference, ms",
-            "milliseconds to predict one image",
-            "ms",
-            lambda probe: probe.inference_ms and float(probe.inference_ms.median),
-            _milliseconds,
-        ),
-        MeasuredCost(
-            "inference_time_128",
-            "Inference of 128, ms",
-            "milliseconds to predict 128 images at once",
-            "ms",
-            lambda probe: probe.inference_128_ms and float(probe.inference_128_ms.median),
-            _milliseconds,
-        ),
-        MeasuredCost(
-            "peak_memory",
-            "Peak memory, MiB",
-            "bytes of GPU memory that training takes at most",
-            "bytes",
-            lambda probe: probe.peak_memory_bytes and float(probe.peak_memory_bytes),
-            lambda value: f"{value / 2**20:,.0f}",
-        ),
-        MeasuredCost(
-            "energy",
-            "Energy of a step, J",
-            "joules that the GPU uses in a training step",
-            "J",
-            lambda probe: probe.energy_joules,
-            lambda value: f"{value:.3g}",
-        ),
+        MeasuredCost("step_time", "Step, ms", "milliseconds of a training step", "ms",
+                     lambda probe: float(probe.train_step_ms.median), _milliseconds),
+        MeasuredCost("inference_time", "Inference, ms", "milliseconds to predict one image", "ms",
+                     lambda probe: probe.inference_ms and float(probe.inference_ms.median), _milliseconds),
+        MeasuredCost("inference_time_128", "Inference of 128, ms", "milliseconds to predict 128 images at once", "ms",
+                     lambda probe: probe.inference_128_ms and float(probe.inference_128_ms.median), _milliseconds),
+        MeasuredCost("peak_memory", "Peak memory, MiB", "bytes of GPU memory that training takes at most", "bytes",
+                     lambda probe: probe.peak_memory_bytes and float(probe.peak_memory_bytes),
+                     lambda value: f"{value / 2**20:,.0f}"),
+        MeasuredCost("energy", "Energy of a step, J", "joules that the GPU uses in a training step", "J",
+                     lambda probe: probe.energy_joules, lambda value: f"{value:.3g}"),
     )
-}
+}  # fmt: skip

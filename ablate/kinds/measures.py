@@ -99,45 +99,25 @@ def mean(total: float, images: int) -> float:
     return total / images
 
 
-def sum_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """The sum of the negative log-likelihoods of the labels, in nats, a scalar tensor.
-
-    Args:
-        logits: float32 (B, classes).
-        labels: int64 (B,), from 0.
-    """
+def _sum_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sum of the negative log-likelihoods of the labels, in nats, a scalar tensor."""
     from torch.nn.functional import cross_entropy
 
     return cross_entropy(logits, labels, reduction="sum")
 
 
-def balanced_error(logits: Tensor, labels: Tensor) -> float:
-    """The mean over the classes of the error within the class, in percent. Classes without images do not count.
-
-    Args:
-        logits: float32 (N, classes).
-        labels: int64 (N,), from 0.
-    """
-    return float(100 - 100 * class_accuracies(logits, labels).mean())
+def _balanced_error(logits: Tensor, labels: Tensor) -> float:
+    """The mean over the classes of the error within the class, in percent. Classes without images do not count."""
+    return float(100 - 100 * _class_accuracies(logits, labels).mean())
 
 
-def class_error(logits: Tensor, labels: Tensor) -> float:
-    """The largest error within a class, in percent. Classes without images do not count.
-
-    Args:
-        logits: float32 (N, classes).
-        labels: int64 (N,), from 0.
-    """
-    return float(100 - 100 * class_accuracies(logits, labels).min())
+def _class_error(logits: Tensor, labels: Tensor) -> float:
+    """The largest error within a class, in percent. Classes without images do not count."""
+    return float(100 - 100 * _class_accuracies(logits, labels).min())
 
 
-def class_accuracies(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
-    """The share of the images of each class that are predicted right, for the classes with images.
-
-    Args:
-        logits: float32 (N, classes).
-        labels: int64 (N,), from 0.
-    """
+def _class_accuracies(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
+    """The share of the images of each class that are predicted right, for the classes with images."""
     import numpy as np
     from sklearn.metrics import recall_score
 
@@ -147,13 +127,8 @@ def class_accuracies(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
     return found
 
 
-def macro_f1(logits: Tensor, labels: Tensor) -> float:
-    """The mean over the classes of the F1 score, in percent. Classes without images and predictions do not count.
-
-    Args:
-        logits: float32 (N, classes).
-        labels: int64 (N,), from 0.
-    """
+def _macro_f1(logits: Tensor, labels: Tensor) -> float:
+    """The mean over the classes of the F1 score, in percent. Classes without images and predictions do not count."""
     from sklearn.metrics import f1_score
 
     return float(100 * f1_score(labels.numpy(), logits.argmax(1).numpy(), average="macro", zero_division=0))
@@ -204,10 +179,10 @@ MEASURES = Registry(
         value=percentage,
         goal="maximize",
     ),
-    Measure(name="balanced_error", words="balanced error", unit="%", of_all=balanced_error),
-    Measure(name="macro_f1", words="macro F1", unit="%", of_all=macro_f1, goal="maximize"),
-    Measure(name="class_error", words="largest error of a class", unit="%", of_all=class_error),
-    Measure(name="nll", words="negative log-likelihood", unit="nats", total=sum_log_likelihood, value=mean),
+    Measure(name="balanced_error", words="balanced error", unit="%", of_all=_balanced_error),
+    Measure(name="macro_f1", words="macro F1", unit="%", of_all=_macro_f1, goal="maximize"),
+    Measure(name="class_error", words="largest error of a class", unit="%", of_all=_class_error),
+    Measure(name="nll", words="negative log-likelihood", unit="nats", total=_sum_log_likelihood, value=mean),
     Measure(name="ece", words="expected calibration error", unit="%", of_all=calibration_error),
     _average_precision("AP", "AP"),
     _average_precision("AP50", "AP at IoU 0.5"),

@@ -53,55 +53,32 @@ class Optimizer(Kind):
         return f"recipe.optimizer: {self.name} needs the package {self.package}; run: pip install {self.package}"
 
 
-def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-    """torch's SGD with these settings."""
-    import torch
+def _of_torch(name: str, fused: bool = True) -> Callable[[Any, Settings, Settings], TorchOptimizer]:
+    """The `build` of an optimizer of torch with these settings.
 
-    from ablate.kinds.uncompiled import uncompiled
+    It is capturable where an update is to be fused, so that it can be part of a CUDA graph; SGD is without being told.
 
-    return uncompiled(torch.optim.SGD)(groups, **arguments, **settings)
+    Args:
+        name: In torch.optim.
+        fused: Whether it has a fused update.
+    """
 
+    def build(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+        import torch
 
-def _adam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-    """torch's Adam with these settings. A fused update is capturable, so that it can be part of a CUDA graph."""
-    import torch
+        from ablate.kinds.uncompiled import uncompiled
 
-    from ablate.kinds.uncompiled import uncompiled
+        shared = dict(arguments) if fused else {**_rates(arguments), "foreach": True}
+        shared |= {} if name == "SGD" else {"capturable": arguments["fused"]}
+        made: TorchOptimizer = uncompiled(getattr(torch.optim, name))(groups, **shared, **settings)
+        return made
 
-    return uncompiled(torch.optim.Adam)(groups, **arguments, **settings, capturable=arguments["fused"])
-
-
-def _adamw(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-    """torch's AdamW with these settings; as _adam()."""
-    import torch
-
-    from ablate.kinds.uncompiled import uncompiled
-
-    return uncompiled(torch.optim.AdamW)(groups, **arguments, **settings, capturable=arguments["fused"])
+    return build
 
 
-def _unfused(arguments: Settings) -> dict[str, Any]:
-    """The arguments for an optimizer without a fused update: it is capturable where another would be fused."""
-    shared = {key: arguments[key] for key in ("lr", "weight_decay")}
-    return {**shared, "foreach": True, "capturable": arguments["fused"]}
-
-
-def _nadam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-    """torch's NAdam with these settings."""
-    import torch
-
-    from ablate.kinds.uncompiled import uncompiled
-
-    return uncompiled(torch.optim.NAdam)(groups, **_unfused(arguments), **settings)
-
-
-def _rmsprop(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-    """torch's RMSprop with these settings."""
-    import torch
-
-    from ablate.kinds.uncompiled import uncompiled
-
-    return uncompiled(torch.optim.RMSprop)(groups, **_unfused(arguments), **settings)
+def _rates(arguments: Settings) -> dict[str, Any]:
+    """The learning rate and the weight decay, without how an update is computed."""
+    return {key: arguments[key] for key in ("lr", "weight_decay")}
 
 
 def _muon(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
@@ -115,8 +92,7 @@ def _lamb(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimize
     """timm's LAMB with these settings. Gradients are clipped only by the recipe's `clip_norm`."""
     from timm.optim.lamb import Lamb
 
-    shared = {key: arguments[key] for key in ("lr", "weight_decay")}
-    return Lamb(groups, **shared, **settings, max_grad_norm=float("inf"))
+    return Lamb(groups, **_rates(arguments), **settings, max_grad_norm=float("inf"))
 
 
 def _check_momentum(settings: Settings) -> str:
@@ -134,15 +110,11 @@ OPTIMIZERS = Registry(
         words="SGD",
         fields={"momentum": Momentum, "nesterov": Nesterov},
         check=_check_momentum,
-        build=_sgd,
+        build=_of_torch("SGD"),
         states=lambda settings: int(settings["momentum"] > 0),
     ),
     Optimizer(
-        name="adam",
-        words="Adam",
-        fields={"betas": Betas, "eps": Eps},
-        build=_adam,
-        states=lambda settings: 2,
+        name="adam", words="Adam", fields={"betas": Betas, "eps": Eps}, build=_of_torch("Adam"), states=lambda settings: 2
     ),
     Optimizer(
         name="adamw",  # source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
@@ -150,7 +122,7 @@ OPTIMIZERS = Registry(
         explained="Adam with decoupled weight decay",
         fields={"betas": Betas, "eps": Eps},
         defaults=ADAM,
-        build=_adamw,
+        build=_of_torch("AdamW"),
         states=lambda settings: 2,
     ),
     Optimizer(
@@ -164,7 +136,7 @@ OPTIMIZERS = Registry(
             "decoupled_weight_decay": Annotated[bool, Field(description="weight decay as in AdamW")],
         },
         defaults={**ADAM, "momentum_decay": 4e-3, "decoupled_weight_decay": False},
-        build=_nadam,
+        build=_of_torch("NAdam", fused=False),
         states=lambda settings: 2,
         initial={"mu_product": 1.0},
     ),
@@ -179,7 +151,7 @@ OPTIMIZERS = Registry(
             "centered": Annotated[bool, Field(description="divides by the standard deviation of the gradient")],
         },
         defaults={"alpha": 0.99, "momentum": 0.0, "eps": 1e-8, "centered": False},
-        build=_rmsprop,
+        build=_of_torch("RMSprop", fused=False),
         states=lambda settings: 1 + int(settings["momentum"] > 0) + int(settings["centered"]),
     ),
     Optimizer(
@@ -235,7 +207,7 @@ def find_optimizer(named: str | OwnCode) -> Optimizer:
     own = named
 
     def build(network: nn.Module, arguments: Settings, settings: Settings) -> TorchOptimizer:
-        made = own.call(network=network, **{key: arguments[key] for key in ("lr", "weight_decay")})
+        made = own.call(network=network, **_rates(arguments))
         return checked_optimizer(made, own.python, network)
 
     return Optimizer(name=own.python, words=str(own), build=build, states=lambda settings: 2, capturable=False)

@@ -71,12 +71,7 @@ RESNEXT_CIFAR: dict[str, Any] = {
 }
 
 # Source: the code of Huang et al., 2016; it trains on 45,000 images and chooses the epoch by the error on the other 5,000.
-STOCHASTIC_DEPTH_CIFAR: dict[str, Any] = {
-    **RESNEXT_CIFAR,
-    "epochs": 500,
-    "milestones": (0.5, 0.75),
-    "weight_decay": 1e-4,
-}
+STOCHASTIC_DEPTH_CIFAR: dict[str, Any] = {**RESNEXT_CIFAR, "epochs": 500, "milestones": (0.5, 0.75), "weight_decay": 1e-4}
 
 # Source: fb.resnet.torch, which multiplies the rate by 0.1 after every 30 full epochs.
 FB_RESNET: dict[str, Any] = {

@@ -52,27 +52,6 @@ class Place(NamedTuple):
         return (self.epoch - self.warmup) / (self.epochs - self.warmup)
 
 
-def never(settings: Settings, epoch: int, epochs: int) -> bool:
-    """False: the `discards_momentum` of a schedule that keeps the momentum.
-
-    Args:
-        settings: The values of the schedule's fields, not read.
-        epoch: The epoch, from 1, not read.
-        epochs: The number of epochs, not read.
-    """
-    return False
-
-
-def rise_linearly(settings: Settings, part: float) -> float:
-    """The usual `rise`: the factor is the part of the warm-up.
-
-    Args:
-        settings: The values of the schedule's fields, not read.
-        part: Of the warm-up, above 0 and at most 1.
-    """
-    return part
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Schedule(Kind):
     """A learning rate schedule that a recipe can name, as pure functions.
@@ -91,9 +70,9 @@ class Schedule(Kind):
     """
 
     factor: Callable[[Settings, Place], float]
-    rise: Callable[[Settings, float], float] = rise_linearly
+    rise: Callable[[Settings, float], float] = lambda settings, part: part
     momentum: Callable[[Settings, float, bool], float | None] | None = None
-    discards_momentum: Callable[[Settings, int, int], bool] = never
+    discards_momentum: Callable[[Settings, int, int], bool] = lambda settings, epoch, epochs: False
 
     def at(self, settings: Settings, step: int, steps_per_epoch: int, epochs: int) -> tuple[float, float | None]:
         """(the factor on the learning rate, the momentum or None) of a step.
@@ -296,11 +275,7 @@ SCHEDULES = Registry(
         name="polynomial",  # source of the default power: Chen et al., "DeepLab", section 4.1
         words="polynomial",
         explained="from `lr` to `final`, as a power of the remaining part of the training",
-        fields={
-            **SHARED,
-            "final": Final,
-            "power": Annotated[float, Field(gt=0, le=100, description="the exponent")],
-        },
+        fields={**SHARED, "final": Final, "power": Annotated[float, Field(gt=0, le=100, description="the exponent")]},
         defaults={**BY_STEP, "final": 0.0, "power": 0.9},
         check=_check_warmup,
         factor=lambda settings, place: _between(settings["final"], 1.0, (1 - place.done) ** settings["power"]),

@@ -91,17 +91,6 @@ class Rates:
         return rate * largest
 
 
-def learning_rate(recipe: Recipe, epoch: int, steps_per_epoch: int = 1) -> float:
-    """The learning rate of the first step of an epoch.
-
-    Args:
-        recipe: Says the rate and the schedule.
-        epoch: From 1.
-        steps_per_epoch: Steps of an epoch; a rate that changes per epoch does not depend on it.
-    """
-    return Rates(recipe, steps_per_epoch).at((epoch - 1) * steps_per_epoch)[0]
-
-
 def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None) -> torch.optim.Optimizer:
     """Make the recipe's optimizer.
 

@@ -23,7 +23,7 @@ from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.kinds.schedules import SCHEDULES
 from ablate.nets.families import count_network
 from ablate.records.records import read_record
-from ablate.registry import Registry
+from ablate.registry import Registry, _entry_points
 from ablate.report.published import recipe_differences
 from ablate.report.setting import describe_data, describe_recipe
 from ablate.study.costs import training_memory
@@ -148,8 +148,8 @@ variants: [{net: WRN-10-0.25}]
 
 def forget() -> None:
     for table in TABLES:
-        table.forget()
-    for cached in (recipe_model, data_model, protocol_data_model):
+        vars(table).pop("_all", None)
+    for cached in (recipe_model, data_model, protocol_data_model, _entry_points):
         cached.cache_clear()
 
 

@@ -12,6 +12,7 @@ from ablate.errors import StudyError
 from ablate.nets import families, notation
 from ablate.nets.counts import count
 from ablate.nets.notation import format_architecture, parse_architecture
+from ablate.registry import _entry_points
 
 MODULE = """\
 from ablate.nets.blueprint import Activation, Blueprint, Conv, GlobalPool, Linear, Repeat, Section
@@ -57,8 +58,8 @@ def install(folder: Path, entry: str) -> None:
 
 
 def forget() -> None:
-    families.FAMILIES.forget()
-    for cached in (families.blueprint, notation._read, notation._claimant):
+    vars(families.FAMILIES).pop("_all", None)
+    for cached in (families.blueprint, notation._read, notation._claimant, _entry_points):
         cached.cache_clear()
 
 

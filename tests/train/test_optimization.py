@@ -9,12 +9,17 @@ from torch import nn
 
 from ablate.kinds.schedules import drop_epochs
 from ablate.study.recipe import Recipe
-from ablate.train.optimization import learning_rate, make_optimizer, restore, start_epoch
+from ablate.train.optimization import Rates, make_optimizer, restore, start_epoch
 from ablate.train.randomness import generator
 
 
 def recipe(base: str = "wrn_cifar", **changes: object) -> Recipe:
     return Recipe.named(base, **changes)
+
+
+def learning_rate(recipe: Recipe, epoch: int) -> float:
+    """That of a rate that changes per epoch."""
+    return Rates(recipe, 1).at(epoch - 1)[0]
 
 
 def test_the_rate_drops_where_the_authors_log_says() -> None:
