@@ -19,10 +19,9 @@ from ablate.errors import RunError, StudyError
 from ablate.kinds.precisions import CHOSEN
 from ablate.precision import chosen_precision
 from ablate.program_experiment import ProgramExperiment
-from ablate.records.images import remembered_copies
-from ablate.records.precision import remembered_precision
+from ablate.records.remembered import remembered_copies, remembered_precision
 from ablate.search.experiment import SearchExperiment
-from ablate.study.crossing import check_effects
+from ablate.study.crossing import find_crossings
 from ablate.study.document import open_document
 from ablate.study.program import ProgramStudy
 from ablate.study.spec import load_any_study
@@ -204,9 +203,9 @@ def _experiment(
         of_program = tuple(program_tunings(study)) if study.tune else ()
         return ProgramExperiment(study=study, runs=runs, tunings=of_program, storage=storage)
     enumeration, baselines = enumerate_within(study, runs)
-    check_effects(
-        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
-    )
+    if not isinstance(study.effects, bool):  # it names factors, which must be crossed
+        titles = [one.data.title for one in enumeration.variants]
+        find_crossings(enumeration.variants, titles, study.effects, study.places["effects"])
     return Experiment(
         study=study,
         enumeration=enumeration,

@@ -18,8 +18,8 @@ from ablate.launch.run import run_trials
 from ablate.launch.summary import RunSummary
 from ablate.planned import PlannedVariants
 from ablate.precision import precision_remarks, settle_precision
-from ablate.records.images import remember_copies
 from ablate.records.records import RecordState, state_reader
+from ablate.records.remembered import remember_copies
 from ablate.records.timings import read_probes
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ablate.errors import RunError
-from ablate.records.precision import ChosenPrecision, contradiction, remember_precision, remembered_precision
+from ablate.records.remembered import ChosenPrecision, contradiction, remember_precision, remembered_precision
 from ablate.schedule.slots import find_slots
 from ablate.train.precision import check_precision, choose_precision, devices_of, untried
 

@@ -20,8 +20,8 @@ from ablate.data.copies import Copy
 from ablate.errors import RecordError, StudyError
 from ablate.kept_experiment import with_kept_records
 from ablate.network_experiment import Experiment
-from ablate.records.images import remember_copies
 from ablate.records.merge import merge_runs
+from ablate.records.remembered import remember_copies
 from ablate.records.sealed import sealed_bytes
 from ablate.records.searches import read_search, search_bytes, search_path, searches_of
 from ablate.report.search_report import SearchReport

@@ -20,7 +20,8 @@ from ablate.launch.options import RunOptions
 from ablate.network_experiment import Experiment
 from ablate.records.kept import FOLDER
 from ablate.records.merge import merge_runs
-from ablate.records.precision import NAME, ChosenPrecision, remembered_precision
+from ablate.records.remembered import PRECISION as NAME
+from ablate.records.remembered import ChosenPrecision, remembered_precision
 from ablate.report.study_report import StudyReport
 from ablate.study.spec import load_any_study
 from ablate.train import precision

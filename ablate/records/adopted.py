@@ -12,8 +12,7 @@ trial's id. So no entry can make the record of another trial count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ from typing import Any
 import orjson
 
 from ablate.errors import DamagedRecord, RecordError
-from ablate.files import ID, content_id, hold_lock, read_file, real_directory, write_atomically
+from ablate.files import ID, content_id, read_file, real_directory, write_atomically
 from ablate.records.code import with_codes
+from ablate.records.remembered import writing
 
-ADOPTED, DIFFERENT, LOCK = "adopted.json", "different.json", ".adopted.lock"
-PATIENCE = 60.0  # seconds to wait for another process that writes adopted.json
+ADOPTED, DIFFERENT = "adopted.json", "different.json"
+OF_LOCK = ".adopted.lock", 60.0  # of both; seconds to wait for another process
 
 
 def adopted_from(runs: Path, trial_id: str) -> str | None:
@@ -38,12 +38,7 @@ def adopted_from(runs: Path, trial_id: str) -> str | None:
     Raises:
         RecordError: adopted.json is damaged, or binds the trial to one that differs in more than its code.
     """
-    path = runs / ADOPTED
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    entry = _read(path, status.st_mtime_ns, status.st_size, status.st_ino).get(trial_id)
+    path, entry = runs / ADOPTED, read_adopted(runs).get(trial_id)
     if entry is None:
         return None
     try:
@@ -60,7 +55,7 @@ def adopted_from(runs: Path, trial_id: str) -> str | None:
     return str(entry["record"])
 
 
-def read_adopted(runs: Path) -> dict[str, dict[str, Any]]:
+def read_adopted(runs: Path) -> Mapping[str, Mapping[str, Any]]:
     """The entries of adopted.json, which adopted_from() checks; {} if there is no such file.
 
     Args:
@@ -74,7 +69,7 @@ def read_adopted(runs: Path) -> dict[str, dict[str, Any]]:
         status = os.lstat(path)
     except OSError:
         return {}
-    return dict(_read(path, status.st_mtime_ns, status.st_size, status.st_ino))
+    return _read(path, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def write_adopted(runs: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
@@ -90,8 +85,8 @@ def write_adopted(runs: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
     """
     if not entries:
         return
-    with _locked(runs, ADOPTED):
-        found = read_adopted(runs) | {key: dict(entry) for key, entry in entries.items()}
+    with writing(runs / ADOPTED, *OF_LOCK):
+        found = {**read_adopted(runs), **{key: dict(entry) for key, entry in entries.items()}}
         write_atomically(runs / ADOPTED, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
@@ -119,19 +114,10 @@ def write_different(runs: Path, earlier: Mapping[str, str]) -> None:
         RecordError: Another process holds its lock.
         OSError: The file cannot be written.
     """
-    with _locked(runs, DIFFERENT):
+    with writing(runs / DIFFERENT, *OF_LOCK):
         found = read_different(runs)
         found |= {trial: sorted({*found.get(trial, ()), one}) for trial, one in earlier.items()}
         write_atomically(runs / DIFFERENT, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-
-
-@contextmanager
-def _locked(runs: Path, name: str) -> Iterator[None]:
-    """Hold the lock of adopted.json and different.json. Raises RecordError if another process holds it."""
-    with hold_lock(runs / LOCK, PATIENCE) as free:
-        if not free:
-            raise RecordError(f"{runs / name}: another process is writing it; try again")
-        yield
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ the user's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -84,9 +84,7 @@ def with_codes(definition: bytes, codes: Mapping[str, str]) -> bytes:
     Raises:
         ValueError: The bytes are no JSON.
     """
-    value = orjson.loads(definition)
-    for found in list(digests_in(value)):
-        found.holder[found.key] = codes.get(found.digest, found.digest)
+    value = _with_digests(definition, lambda digest: codes.get(digest, digest))
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -99,10 +97,15 @@ def without_codes(definition: bytes) -> bytes:
     Raises:
         ValueError: The bytes are no JSON.
     """
+    return orjson.dumps(_with_digests(definition, lambda digest: ""), option=orjson.OPT_SORT_KEYS)
+
+
+def _with_digests(definition: bytes, new: Callable[[str], str]) -> Any:
+    """The plain values of a definition with other digests of its code."""
     value = orjson.loads(definition)
     for found in list(digests_in(value)):
-        found.holder[found.key] = ""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        found.holder[found.key] = new(found.digest)
+    return value
 
 
 def changed_codes(before: bytes, now: bytes) -> dict[str, tuple[str, str]]:

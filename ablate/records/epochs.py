@@ -15,16 +15,7 @@ from ablate.records.result import OWN, TEST, VALIDATION, renamed
 
 Row = dict[str, Any]
 
-EPOCH_FIELDS = (
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_error",
-    "test_loss",
-    "test_error",
-    "train_seconds",
-    "test_seconds",
-)
+EPOCH_FIELDS = ("epoch", "lr", "train_loss", "train_error", "test_loss", "test_error", "train_seconds", "test_seconds")
 EPOCH_KINDS = {int, float, bool, type(None)}  # the types of an epoch's values
 
 

@@ -21,11 +21,15 @@ from ablate.files import ID, is_real_directory, read_file, real_directory, remov
 from ablate.records.adopted import ADOPTED, read_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, choice_bytes, read_choice
-from ablate.records.images import NAME as IMAGES
-from ablate.records.images import copies_bytes, remembered_copies
-from ablate.records.precision import NAME as PRECISION
-from ablate.records.precision import ChosenPrecision, remembered_precision
 from ablate.records.records import own_record
+from ablate.records.remembered import (
+    IMAGES,
+    PRECISION,
+    ChosenPrecision,
+    copies_bytes,
+    remembered_copies,
+    remembered_precision,
+)
 from ablate.records.timings import probe_bytes, probe_path, probes_beside
 
 FOLDER = "records"
@@ -112,26 +116,17 @@ def _paths(directory: Path, names: re.Pattern[str]) -> list[Path]:
     return sorted(path for path in directory.iterdir() if names.fullmatch(path.name))
 
 
-def sealed_files(directory: Path, names: re.Pattern[str] = NAMES) -> dict[str, bytes]:
-    """The bytes of a record's files, by name.
-
-    Args:
-        directory: Of the record.
-        names: Of the files.
-
-    Raises:
-        RecordError: Something else is in the place of a file.
-        OSError: The directory or a file cannot be read.
-    """
+def _sealed_files(directory: Path, names: re.Pattern[str] = NAMES) -> dict[str, bytes]:
+    """The bytes of a record's files, by name."""
     return {path.name: read_file(path) for path in _paths(directory, names)}
 
 
 def _copy(source: Path, target: Path, names: re.Pattern[str]) -> None:
     """Copy a record unless its copy is there and equal. The copy appears whole, by a rename."""
-    files = sealed_files(source, names)
+    files = _sealed_files(source, names)
     if os.path.lexists(real_directory(target)):
         try:
-            if sealed_files(target, names) == files:
+            if _sealed_files(target, names) == files:
                 return
         except (OSError, RecordError):
             pass
@@ -172,7 +167,7 @@ def _chosen_precision(runs: Path, trial: str, name: str) -> ChosenPrecision:
 def _removed(runs: Path, path: Path) -> bool:
     """Remove a record of another trial if `runs` has the same; return whether it is gone."""
     try:
-        known = is_real_directory(path) and sealed_files(path) == sealed_files(real_directory(runs / path.name))
+        known = is_real_directory(path) and _sealed_files(path) == _sealed_files(real_directory(runs / path.name))
     except (OSError, RecordError):
         known = False
     if known:

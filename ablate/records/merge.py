@@ -34,12 +34,17 @@ from ablate.records.attempts import RUNNING
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
-from ablate.records.images import NAME as IMAGES
-from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
-from ablate.records.precision import NAME as PRECISION
-from ablate.records.precision import contradiction, remember_precision, remembered_precision
 from ablate.records.records import IMPORTED, own_record, trial_state
+from ablate.records.remembered import (
+    IMAGES,
+    PRECISION,
+    contradiction,
+    remember_copies,
+    remember_precision,
+    remembered_copies,
+    remembered_precision,
+)
 from ablate.records.result import FINAL, OWN
 from ablate.records.searches import FOLDER as SEARCHES
 from ablate.records.searches import KeptSearch, newest_searches, write_search
@@ -133,7 +138,7 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     Raises:
         RecordError: A directory is not a runs directory, another merge is running, or a trial changed or is being trained.
     """
-    check_directories(sources, into)
+    _check_directories(sources, into)
     if (plan := plan_merge(sources, into)).conflicts:
         return plan
     adopted = {trial: entry for source in reversed(sources) for trial, entry in read_adopted(source).items()}
@@ -160,16 +165,8 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     return plan
 
 
-def check_directories(sources: Sequence[Path], into: Path) -> None:
-    """Check that the directories can be merged.
-
-    Args:
-        sources: The runs directories to merge.
-        into: The runs directory to merge into; it may not exist yet.
-
-    Raises:
-        RecordError: A source does not exist, is not a runs directory or is `into`; or `into` is not a directory.
-    """
+def _check_directories(sources: Sequence[Path], into: Path) -> None:
+    """Check that these are runs directories, and that they can be merged into one. Raises RecordError if not."""
     if into.exists() and not into.is_dir():
         raise RecordError(f"`into`: {into} is not a directory")
     for source in sources:

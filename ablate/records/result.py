@@ -86,6 +86,13 @@ class Provenance(BaseModel):
     finished: Text = ""
 
 
+def _check_numbers(fields: Mapping[str, Any] | None, prefixes: tuple[str, ...] = ("",)) -> None:
+    """Check that the fields with these prefixes are numbers or null."""
+    for key, value in (fields or {}).items():
+        if key.startswith(prefixes) and not (value is None or type(value) in (int, float)):
+            raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
+
+
 class Result(BaseModel):
     """The outcome of a trial: errors in percent, losses in nats, times in seconds. A diverged trial has no test error.
 
@@ -147,9 +154,7 @@ class Result(BaseModel):
     @model_validator(mode="after")
     def _measures_are_numbers(self) -> Result:
         """Check that other measures are numbers or null."""
-        for key, value in (self.model_extra or {}).items():
-            if key.startswith((TEST, VALIDATION, "train_")) and not (value is None or type(value) in (int, float)):
-                raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
+        _check_numbers(self.model_extra, (TEST, VALIDATION, "train_"))
         return self
 
     @field_validator("test_error", mode="after")
@@ -200,9 +205,7 @@ class ProgramResult(BaseModel):
     @model_validator(mode="after")
     def _measures_are_numbers(self) -> ProgramResult:
         """Check that measures are numbers or null."""
-        for key, value in (self.model_extra or {}).items():
-            if not (value is None or type(value) in (int, float)):
-                raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
+        _check_numbers(self.model_extra)
         return self
 
 

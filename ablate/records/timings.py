@@ -200,7 +200,8 @@ def read_probes(runs: Path) -> list[Probe]:
         runs: The runs directory.
     """
     folder = runs / "probes"
-    found = filter(None, map(_read_probe, _paths(folder, "*.json") if is_real_directory(folder) else []))
+    paths = folder.glob("*/*.json") if is_real_directory(folder) else ()
+    found = filter(None, (_read_probe(path) for path in sorted(paths) if is_real_directory(path.parent)))
     return sorted(found, key=lambda probe: probe.date)
 
 
@@ -251,11 +252,6 @@ def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
         kind: "cpu" or "cuda".
     """
     return list(dict.fromkeys(probe.device for probe in reversed(probes) if probe.kind == kind))
-
-
-def _paths(folder: Path, pattern: str) -> list[Path]:
-    """The paths that match in the directories of a folder; links to directories are left out."""
-    return sorted(path for path in folder.glob(f"*/{pattern}") if is_real_directory(path.parent))
 
 
 def _read_probe(path: Path) -> Probe | None:

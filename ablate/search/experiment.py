@@ -14,7 +14,7 @@ from ablate.errors import AblateError
 from ablate.launch.connections import following
 from ablate.launch.options import RunOptions
 from ablate.precision import precision_remarks, settle_precision
-from ablate.records.images import remember_copies
+from ablate.records.remembered import remember_copies
 from ablate.records.searches import KeptSearch, read_search, search_name
 from ablate.report.candidate import Candidate
 from ablate.running import status_of_runs

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ablate.errors import RunError
 from ablate.kinds.precisions import CHOSEN, PRECISIONS, Precision
 from ablate.processes.devices import cpu_flags, cpu_model
-from ablate.records.precision import ChosenPrecision
+from ablate.records.remembered import ChosenPrecision
 
 
 def has(device: str, precision: Precision) -> bool:

@@ -50,12 +50,11 @@ from ablate.network_experiment import Experiment
 from ablate.records.attempts import begin_attempt
 from ablate.records.columns import epoch_columns
 from ablate.records.epochs import EPOCH_FIELDS
-from ablate.records.images import copies_bytes
 from ablate.records.imported import draft_torchnet
 from ablate.records.logits import Logits, pack, unpack
 from ablate.records.merge import merge_runs, plan_merge
-from ablate.records.precision import ChosenPrecision
 from ablate.records.records import read_record
+from ablate.records.remembered import ChosenPrecision, copies_bytes
 from ablate.records.sealed import HASH, sealed_bytes
 from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces

@@ -46,11 +46,10 @@ from ablate.files import regular_file
 from ablate.launch import run as launch_run
 from ablate.launch.options import RunOptions
 from ablate.launch.summary import INCOMPLETE
-from ablate.records.images import remember_copies
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
-from ablate.records.precision import ChosenPrecision, remember_precision
 from ablate.records.records import TRIAL, read_record
+from ablate.records.remembered import ChosenPrecision, remember_copies, remember_precision
 from ablate.records.sealed import HASH
 from ablate.records.searches import search_path, searches_of
 from ablate.records.timings import read_paces, read_probes, write_probe

@@ -11,8 +11,9 @@ from PIL import Image
 from ablate.api import load_experiment
 from ablate.errors import AblateError
 from ablate.network_experiment import Experiment
-from ablate.records.images import NAME, remembered_copies
 from ablate.records.merge import merge_runs
+from ablate.records.remembered import IMAGES as NAME
+from ablate.records.remembered import remembered_copies
 
 STUDY = """
 name: copied

@@ -14,8 +14,9 @@ from ablate.network_experiment import Experiment
 from ablate.precision import check_precisions, settle_precision
 from ablate.processes import devices as device_names
 from ablate.records.merge import merge_runs
-from ablate.records.precision import NAME, ChosenPrecision, remember_precision, remembered_precision
 from ablate.records.records import trial_directory
+from ablate.records.remembered import PRECISION as NAME
+from ablate.records.remembered import ChosenPrecision, remember_precision, remembered_precision
 from ablate.study.recipe import Recipe
 from ablate.train import precision
 from ablate.train.precision import check_precision, choose_precision
