@@ -67,6 +67,10 @@ class Defined(Protocol):
     def definition(self) -> bytes:
         """The bytes of trial.json."""
 
+    @property
+    def names_code(self) -> bool:
+        """Whether they may name user-defined code."""
+
 
 ADOPT = "`ablate adopt` takes over those that are still the same"
 OTHER = "`ablate adopt` found other results, so they do not count"
@@ -80,7 +84,8 @@ def earlier_remarks(trials: Iterable[Defined], runs: Path, remedy: str = ADOPT) 
         runs: The runs directory.
         remedy: The end of the sentence, but where `ablate adopt` has found other results.
     """
-    missing = {one.id: one.definition for one in trials if has_code(one.definition) and not _is_recorded(runs, one.id)}
+    coded = (one for one in trials if one.names_code and has_code(one.definition))
+    missing = {one.id: one.definition for one in coded if not _is_recorded(runs, one.id)}
     different = read_different(runs) if missing else {}
     said: dict[str, list[Earlier]] = {remedy: [], OTHER: []}
     for trial, (newest, *_) in find_earlier(runs, missing).items():

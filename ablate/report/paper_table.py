@@ -19,9 +19,9 @@ from ablate.report.summary import Summary
 from ablate.report.table import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, number, words
 from ablate.report.table_shape import MainTable, in_groups, shaped_table
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, plain, short_axis
+from ablate.study.data import ExtraTest
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
-from ablate.study.extra_test import ExtraTest
 from ablate.study.study import PublishedRow, ShownMeasure
 
 ONLY_PUBLISHED = "Published, not run here"

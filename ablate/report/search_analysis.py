@@ -22,7 +22,8 @@ from ablate.study.axis_text import short_axis
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
 from ablate.study.program import EPOCHS, ProgramStudy
-from ablate.study.study import Search, Study
+from ablate.study.search import Search
+from ablate.study.study import Study
 
 TOP = 10  # candidates that are shown and compared with the best
 

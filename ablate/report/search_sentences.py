@@ -12,8 +12,8 @@ from ablate.report.seeds import TRAINING
 from ablate.report.setting import MEASURES
 from ablate.report.verdicts import FOLDS_SHARE, cannot_reach, listed
 from ablate.study.axis_text import short_axis
+from ablate.study.search import Search
 from ablate.study.space import present
-from ablate.study.study import Search
 
 ALONE = "With one training per candidate it is not known how certain their order is."
 

@@ -21,8 +21,9 @@ from ablate.study.budget import Budget
 from ablate.study.data import Data, HeldOut
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_schema import KINDS, WITH
+from ablate.study.search import Search
 from ablate.study.short_names import describe_codes
-from ablate.study.study import Search, Study
+from ablate.study.study import Study
 from ablate.study.tasks import CLASSIFICATION
 
 COMPILE = "recipe.compile"

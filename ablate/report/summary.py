@@ -20,9 +20,9 @@ from ablate.report.measured import measured
 from ablate.report.numbers import finite
 from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain
+from ablate.study.data import ExtraTest
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
-from ablate.study.extra_test import ExtraTest
 from ablate.study.labels import axis_value, fold_of, varied_axes
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 

@@ -9,7 +9,7 @@ from ablate.report.numbers import counted
 from ablate.report.verdicts import listed
 from ablate.study.axis_text import short_axis
 from ablate.study.decision import Decision
-from ablate.study.study import Search, Tune
+from ablate.study.search import Search, Tune
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ablate.errors import AblateError
 from ablate.estimate.cost import PlannedTrial
 from ablate.estimate.hardware import CostOptions
 from ablate.launch.options import RunOptions
@@ -18,7 +19,8 @@ from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
 from ablate.study.decision import Decision
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
-from ablate.study.study import Search, Study, Trial, Variant
+from ablate.study.search import Search
+from ablate.study.study import Study, Trial, Variant
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +88,17 @@ class Candidates(ABC, Generic[V, T]):
     def decision(self) -> Decision:
         """What candidates are compared by."""
         return self.study.decision
+
+    def possible(self, values: dict[str, Any]) -> V | None:
+        """The variant of a candidate; None if it cannot be built, or misses the study's budget or `where`.
+
+        Args:
+            values: Of the candidate, by axis.
+        """
+        try:
+            return self.make(values)
+        except AblateError:
+            return None
 
     def work_on(self, device: str) -> str:
         """The work of the trainings on a kind of device.

@@ -10,8 +10,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ablate.nets.options import parse_block
+from ablate.study.search import Parameter, Search
 from ablate.study.space import present, round_value
-from ablate.study.study import Parameter, Search
 
 Pick = Callable[[str, BaseDistribution], Any]  # (name of an Optuna parameter, its distribution) -> value
 

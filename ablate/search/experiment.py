@@ -22,8 +22,9 @@ from ablate.search.candidates import Candidates, PlannedCandidates
 from ablate.search.network_candidates import NetworkCandidates
 from ablate.search.program_candidates import ProgramCandidates
 from ablate.study.program import ProgramStudy
+from ablate.study.search import Parameter, Search
 from ablate.study.space import grid, is_finite
-from ablate.study.study import Parameter, Search, Study
+from ablate.study.study import Study
 
 if TYPE_CHECKING:
     import optuna
@@ -288,8 +289,7 @@ class SearchExperiment:
     def _every(self) -> list[Any]:
         """All feasible candidates of a small space; empty for others."""
         cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
-        made = (_possible(self.kind.make, values) for values in (cells if len(cells) <= SMALL else ()))
-        return [variant for variant in made if variant]
+        return [*filter(None, map(self.kind.possible, cells if len(cells) <= SMALL else ()))]
 
     def _draw(self, left: int) -> tuple[list[Any], float]:
         """Candidates that represent `left` unsampled ones, and how many unsampled ones each of them represents.
@@ -307,14 +307,6 @@ class SearchExperiment:
             return every, 1.0
         drawn = [make(draw_values(self.search, make, seed)) for seed in range(min(left, DRAWN))]
         return drawn, left / len(drawn) if drawn else 0.0
-
-
-def _possible(make: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
-    """The variant with these values, or None if it is not feasible."""
-    try:
-        return make(values)
-    except AblateError:
-        return None
 
 
 def describe_parameter(parameter: Parameter) -> dict[str, Any]:

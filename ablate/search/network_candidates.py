@@ -41,18 +41,6 @@ if TYPE_CHECKING:
 ALONE = 1  # network at a time that is timed for a search
 
 
-def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
-    """The trainings of a candidate: folds in order, within a fold seeds in order.
-
-    Args:
-        study: A study that has a search.
-        variant: The network, recipe and data of the candidate.
-    """
-    assert study.search is not None
-    folds = [hold_out(variant.data, held_out) for held_out in study.search.held_out]
-    return tuple(Trial(variant.architecture, variant.recipe, data, seed) for data in folds for seed in study.seeds)
-
-
 @dataclass
 class NetworkCandidates(Candidates[Variant, Trial]):
     """Candidates that are networks, recipes and data, trained on held-out training images.
@@ -86,7 +74,8 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         return (self.study.folder.resolve(), Path.cwd())
 
     def trials(self, variant: Variant) -> tuple[Trial, ...]:
-        return candidate_trials(self.study, variant)
+        """Folds in order, within a fold seeds in order."""
+        return tuple(replace(variant, folds=self.search.held_out).trials(self.study.seeds))
 
     def name(self, trial: Trial) -> str:
         return name_training(trial)

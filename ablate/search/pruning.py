@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 
 from ablate.records.epochs import Row
 from ablate.study.program import MEASURED
-from ablate.study.study import Search
+from ablate.study.search import Search
 
 PRUNED = "pruned_at"  # user attribute of a candidate: the step at which the pruner ended it
 

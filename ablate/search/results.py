@@ -21,8 +21,8 @@ from ablate.search.distributions import pick_values
 from ablate.search.drivers import is_alive
 from ablate.search.storage import current_trials
 from ablate.study.decision import Decision
+from ablate.study.search import Search
 from ablate.study.space import allows
-from ablate.study.study import Search
 
 STATES: dict[TrialState, CandidateState] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
@@ -39,7 +39,8 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
         opened: Optuna's study of the search.
         runs: The runs directory.
     """
-    found = []
+    found, labels = [], candidates.study.labels.texts
+    device = str(opened.user_attrs.get(DEVICE, ""))
     for trial in current_trials(opened.get_trials(deepcopy=False)):
         if trial.state == TrialState.WAITING:
             continue
@@ -52,20 +53,9 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
         state = STATES[trial.state]
         if state == "running" and not is_alive(opened, trial, runs):
             state = "interrupted"
-        found.append(
-            Candidate(
-                trial.number,
-                state,
-                values,
-                variant,
-                trials,
-                _errors(candidates, trial, trials, runs),
-                trial.intermediate_values,
-                _costs(candidates, trial, variant, runs, str(opened.user_attrs.get(DEVICE, ""))),
-                bool(trial.user_attrs.get("enqueued")),
-                candidates.study.labels.texts,
-            )
-        )
+        errors, costs = _errors(candidates, trial, trials, runs), _costs(candidates, trial, variant, runs, device)
+        told, enqueued = trial.intermediate_values, bool(trial.user_attrs.get("enqueued"))
+        found.append(Candidate(trial.number, state, values, variant, trials, errors, told, costs, enqueued, labels))
     return found
 
 
@@ -91,20 +81,11 @@ def kept_candidates(candidates: Candidates[Any, Any], kept: KeptSearch, runs: Pa
                 f"{search_path(runs, kept.name)}: candidate {one.number} had other trainings than the study asks for now; "
                 "restore the study's own code and files, or remove this file"
             )
-        found.append(
-            Candidate(
-                one.number,
-                "interrupted" if one.state == "running" else cast(CandidateState, one.state),
-                one.values,
-                variant,
-                trials,
-                {i: worst if value is None else value for i, value in one.errors.items()},
-                {step: math.nan if value is None else value for step, value in one.intermediate.items()},
-                one.costs,
-                one.enqueued,
-                candidates.study.labels.texts,
-            )
-        )
+        state = "interrupted" if one.state == "running" else cast(CandidateState, one.state)
+        errors = {i: worst if value is None else value for i, value in one.errors.items()}
+        told = {step: math.nan if value is None else value for step, value in one.intermediate.items()}
+        known = one.values, variant, trials, errors, told, one.costs, one.enqueued
+        found.append(Candidate(one.number, state, *known, candidates.study.labels.texts))
     return found
 
 

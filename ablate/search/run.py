@@ -25,7 +25,6 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.errors import AblateError
 from ablate.launch.connections import open_backend, signals, teller
 from ablate.launch.options import RunOptions
 from ablate.launch.summary import INCOMPLETE
@@ -167,22 +166,10 @@ class SearchDriver:
         self.summary = SearchSummary(lowest=self.decision.lowest)
         self.lock, self.measuring = threading.Lock(), threading.Lock()
         study = candidates.study
-        self.opened = open_search(study, url, runs, self.is_possible)
+        self.opened = open_search(study, url, runs, candidates.possible)
         self.opened.sampler = FeasibleSampler(self.search, self.make)
         trainings = (len(self.search.held_out) or 1) * len(study.seeds)
         self.opened.pruner = make_pruner(self.search, candidates.most_epochs * trainings)
-
-    def is_possible(self, values: dict[str, Any]) -> bool:
-        """Whether a candidate can be built, meets the budget and fulfills the study's `where`.
-
-        Args:
-            values: Of the candidate, by axis.
-        """
-        try:
-            self.make(values)
-        except AblateError:
-            return False
-        return True
 
     def candidate(self) -> tuple[Any, ...]:
         """The trainings of a candidate drawn at random."""
@@ -226,10 +213,10 @@ class SearchDriver:
         """
         try:
             while not self.stop.level:
-                if taken := self.take_candidate():
+                if taken := self._take_candidate():
                     with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that took this one for dead
-                        self.evaluate(taken)
-                elif wait and self.others_at_work():
+                        self._evaluate(taken)
+                elif wait and self._others_at_work():
                     time.sleep(WAIT_SECONDS)  # if the other driver dies, this one continues its candidate
                 else:
                     break
@@ -237,7 +224,7 @@ class SearchDriver:
             self.stop.raise_to(1, 2)
             raise
 
-    def take_candidate(self) -> Taken | None:
+    def _take_candidate(self) -> Taken | None:
         """The candidate of a driver that died, or else a new one; None if no candidate is available at present.
 
         Writes this driver's name to the candidate, and samples its values while no other driver of this machine samples.
@@ -256,47 +243,35 @@ class SearchDriver:
                 return None
             asked = self.opened.ask()
             expected = waiting[0].number if waiting else len(everything)
-            if asked.number != expected and self.is_surplus(asked):
-                self._withdraw(asked)
+            if asked.number != expected and self._is_surplus(asked):
+                asked.set_user_attr(SURPLUS, True)  # it does not count
+                self.opened.tell(asked, state=TrialState.FAIL)
                 return None
             return self._sign(asked, {})
 
-    def is_surplus(self, trial: optuna.Trial) -> bool:
-        """Whether a driver on another machine, which does not share the lock, has just taken the last candidate.
-
-        Args:
-            trial: The candidate that this driver was given.
-        """
+    def _is_surplus(self, trial: optuna.Trial) -> bool:
+        """Whether a driver on another machine, which does not share the lock, has just taken the last candidate."""
         before = [other for other in self.trials() if other.number < trial.number]
         return len(before) >= self.count_planned(before)
-
-    def _withdraw(self, trial: optuna.Trial) -> None:
-        """End a surplus candidate; it does not count."""
-        trial.set_user_attr(SURPLUS, True)
-        self.opened.tell(trial, state=TrialState.FAIL)
 
     def _sign(self, trial: optuna.Trial, reported: Mapping[int, float]) -> Taken:
         """Write this driver's name to a candidate, and sample the candidate's values."""
         trial.set_user_attr(WORKER, heartbeat(self.name))
         return Taken(trial, pick_values(self.search, suggest_with(trial)), reported)
 
-    def others_at_work(self) -> bool:
+    def _others_at_work(self) -> bool:
         """Whether other drivers have running candidates."""
         return any(trial.state == TrialState.RUNNING and driver_of(trial) != self.name for trial in self.trials())
 
-    def evaluate(self, taken: Taken) -> None:
-        """Train a candidate and report the result to Optuna. If the search is stopped, the candidate stays running.
-
-        Args:
-            taken: A candidate from take_candidate().
-        """
+    def _evaluate(self, taken: Taken) -> None:
+        """Train a candidate and report the result to Optuna. If the search is stopped, the candidate stays running."""
         variant = self.make(taken.values)
         kind = self.candidates
         trials = kind.trials(variant)
         label = label_of(variant, taken.values)
         epochs = kind.epochs(variant)
         pruning = Pruning(self.search, taken.trial, taken.reported, epochs, len(trials), kind.step_told)
-        costs = self.measure(variant)
+        costs = self._measure(variant)
         errors: list[float] = []
         labels = [f"{label} {kind.name(trial)}" for trial in trials]
         size = len(trials) if self.cohorts and pruning.disabled else 1
@@ -311,7 +286,7 @@ class SearchDriver:
                 break
             for record in found:
                 if not isinstance(record, Record):
-                    return self.fail(taken.trial, label, record) if record.status == "failed" else None
+                    return self._fail(taken.trial, label, record) if record.status == "failed" else None
                 errors.append(kind.value(record))
                 pruning.report_training(len(errors) - 1, errors[-1])
             if pruning.pruned:
@@ -319,19 +294,12 @@ class SearchDriver:
         shown = [error if math.isfinite(error) else None for error in errors]
         taken.trial.set_user_attr(RESULT, {"net": label, self.decision.values_name: shown})
         if pruning.pruned:
-            self.prune(taken.trial, label)
+            self._prune(taken.trial, label)
         else:
             self.complete(taken.trial, label, costs, errors)
 
-    def measure(self, variant: Any) -> list[float]:
-        """The costs of a candidate that are minimized too, in order; measured first if they are not, one at a time.
-
-        Args:
-            variant: Its network, recipe and data.
-
-        Raises:
-            RunError: They cannot be measured here.
-        """
+    def _measure(self, variant: Any) -> list[float]:
+        """The costs of a candidate that are minimized too, in order; measured first if they are not, one at a time."""
         with self.measuring:
             known = str(self.opened.user_attrs.get(DEVICE, ""))
             costs, device = self.candidates.measure(variant, self.runs, self.options, known)
@@ -374,7 +342,7 @@ class SearchDriver:
                     tasks.append(task)
             if not tasks:
                 return [found[trial.id] for trial in trials]
-            for outcome in self.run_together(tasks, on_event):
+            for outcome in self._run_together(tasks, on_event):
                 trial = outcome.task.payload.trial
                 if self.options.follower and outcome.status in ("completed", "diverged", "failed", "interrupted"):
                     self.options.follower.ended(trial, outcome.task.label, outcome.status)
@@ -386,14 +354,10 @@ class SearchDriver:
                 elif outcome.status != "recorded":
                     found[trial.id] = outcome
 
-    def run_together(self, tasks: Sequence[Task], on_event: OnEvent) -> Iterator[Outcome]:
-        """Yield the outcome of each training; on a GPU they run side by side.
+    def _run_together(self, tasks: Sequence[Task], on_event: OnEvent) -> Iterator[Outcome]:
+        """Yield the outcome of each training of a candidate; on a GPU they run side by side.
 
         One that fails among others or in a CUDA graph is run again from its checkpoint, alone and step by step.
-
-        Args:
-            tasks: Of one candidate.
-            on_event: Receives the events of each.
         """
         if not self.cohorts:
             yield from (self.run(task, on_event) for task in tasks)
@@ -429,25 +393,14 @@ class SearchDriver:
                 self.best_yet, better = objective, ", the best so far"
         self.progress.candidate(trial.number, label, f"{_in_words(objective, self.decision)}{better}")
 
-    def prune(self, trial: optuna.Trial, label: str) -> None:
-        """End a candidate as pruned.
-
-        Args:
-            trial: The candidate in Optuna.
-            label: Its name on the terminal.
-        """
+    def _prune(self, trial: optuna.Trial, label: str) -> None:
+        """End a candidate as pruned."""
         if self._tell(trial, TrialState.PRUNED):
             self.summary.pruned += 1
             self.progress.candidate(trial.number, label, "pruned")
 
-    def fail(self, trial: optuna.Trial, label: str, outcome: Outcome) -> None:
-        """End a candidate that cannot be trained. The next run of the search tries it again.
-
-        Args:
-            trial: The candidate in Optuna.
-            label: Its name on the terminal.
-            outcome: Of the training that failed.
-        """
+    def _fail(self, trial: optuna.Trial, label: str, outcome: Outcome) -> None:
+        """End a candidate that cannot be trained. The next run of the search tries it again."""
         write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
         self._tell(trial, TrialState.FAIL)
         self.summary.failed.append((label, outcome.cause, outcome.task.log))

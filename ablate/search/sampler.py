@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 from ablate.errors import AblateError, StudyError
 from ablate.search.distributions import Pick, all_distributions, optuna_params, pick_values
 from ablate.search.optuna_internals import enqueued_params, forget_gp_draw
-from ablate.study.study import Search
+from ablate.study.search import Search
 
 CheckValues = Callable[[dict[str, Any]], object]  # raises AblateError if no candidate can have these values of axes
 TRIES = {"gp": 3, "cmaes": 3}  # draws of one candidate from a sampler; other samplers: 20 draws
@@ -66,12 +66,7 @@ class FeasibleSampler(BaseSampler):
         self.space = all_distributions(search)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The distributions of all parameters by name, the same for every trial.
-
-        Args:
-            study: Optuna's study of the search.
-            trial: The trial to be sampled.
-        """
+        """The distributions of all parameters by name, the same for every trial."""
         return self.space
 
     def sample_relative(
@@ -97,7 +92,7 @@ class FeasibleSampler(BaseSampler):
 
     def _sample(self, study: optuna.Study, trial: FrozenTrial, fixed: dict[str, Any]) -> dict[str, Any]:
         """All parameters of a feasible candidate, the fixed ones included."""
-        seed = derive_seed(self.search.seed, trial.number)
+        seed = _derive_seed(self.search.seed, trial.number)
         forget_gp_draw(study, trial)
         sampler = make_sampler(self.search, seed)
         sampler.before_trial(study, trial)
@@ -112,17 +107,7 @@ class FeasibleSampler(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Always fails, because sample_relative() draws all parameters.
-
-        Args:
-            study: Optuna's study of the search.
-            trial: The trial to be sampled.
-            param_name: A parameter that sample_relative() did not draw.
-            param_distribution: Its distribution.
-
-        Raises:
-            AssertionError: In every case.
-        """
+        """Always fails, because sample_relative() draws all parameters."""
         raise AssertionError(f"{param_name} was sampled with the others")
 
 
@@ -214,11 +199,6 @@ def _is_complete(search: Search, params: Mapping[str, Any]) -> bool:
     return True
 
 
-def derive_seed(seed: int, number: int) -> int:
-    """The seed of one candidate, 0 to 2^32 - 1.
-
-    Args:
-        seed: Of the search.
-        number: Of the candidate.
-    """
+def _derive_seed(seed: int, number: int) -> int:
+    """The seed of one candidate, 0 to 2^32 - 1."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")

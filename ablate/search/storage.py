@@ -127,7 +127,7 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def open_search(
-    study: Study | ProgramStudy, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]
+    study: Study | ProgramStudy, url: str, runs: Path, possible: Callable[[dict[str, Any]], Any]
 ) -> optuna.Study:
     """The Optuna study of a search with all its enqueued candidates; created if it does not exist.
 
@@ -216,17 +216,24 @@ def find_search(study: Study | ProgramStudy, url: str, runs: Path) -> optuna.Stu
     Raises:
         RunError: The storage cannot be read.
     """
-    from sqlalchemy import create_engine, inspect, make_url
+    from sqlalchemy import create_engine, inspect
 
     with storage_errors(url, *OPENING_ERRORS), contextlib.suppress(KeyError):
-        file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
         _check_files(url, runs)
-        if file and not Path(file).exists():
+        if (file := _file_of(url)) and not file.exists():
             return None
         if "://" in url and not inspect(create_engine(url)).has_table("studies"):
             return None
         return optuna.load_study(study_name=study_name(study), storage=open_storage(url))
     return None
+
+
+def _file_of(url: str) -> Path | None:
+    """The file of a journal or of an SQLite database; None for one in memory, and for a server's."""
+    from sqlalchemy import make_url
+
+    file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
+    return Path(file) if file else None
 
 
 def _check_files(url: str, runs: Path) -> None:
@@ -235,8 +242,6 @@ def _check_files(url: str, runs: Path) -> None:
     Raises:
         RunError: Something other than a file is in the place of one.
     """
-    from sqlalchemy import make_url
-
     if url == default_storage(runs):
         for end in ("", "-journal", "-wal", "-shm"):
             try:
@@ -244,8 +249,8 @@ def _check_files(url: str, runs: Path) -> None:
             except RecordError as error:
                 raise RunError(f"storage {error}") from None
         return
-    file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
-    if file and Path(file).exists() and not Path(file).is_file():
+    file = _file_of(url)
+    if file and file.exists() and not file.is_file():
         raise RunError(f"storage {url}: not a file; name a journal's path, or a database's URL")
 
 

@@ -163,7 +163,7 @@ def run_tunings(
             tried = read_candidates(kind, driver.opened, runs)[:planned]
             if len(tried) == planned and all(one.state in ENDED for one in tried):
                 write_choice(runs, choice := make_choice(tuning.id, kind, tried))
-                say(f"tuned: {tuning.name}: {choice_text(choice, tuning)}")
+                say(f"tuned: {tuning.name}: {_choice_text(choice, tuning)}")
         if drivers[0].stop.exit_code:
             break
     found.untuned = sum(chosen(one, runs) is None for one in tunings)
@@ -194,13 +194,8 @@ def make_choice(tuning_id: str, kind: Candidates[Any, Any], candidates: Sequence
     return Choice(tuning_id, search.objective, tuple(tried), best)
 
 
-def choice_text(choice: Choice, tuning: Tuning[Any]) -> str:
-    """A choice in words: "lr 0.05: 12.50% validation error, the best of 8; 14.20% at its own lr 0.1".
-
-    Args:
-        choice: Of the tuning.
-        tuning: Of a variant.
-    """
+def _choice_text(choice: Choice, tuning: Tuning[Any]) -> str:
+    """A choice in words: "lr 0.05: 12.50% validation error, the best of 8; 14.20% at its own lr 0.1"."""
     decision = tuning.study.decision
 
     def reached(index: int) -> str:
@@ -208,18 +203,14 @@ def choice_text(choice: Choice, tuning: Tuning[Any]) -> str:
         value = tuning.search.objective_of(errors) if errors else math.inf
         return format_of(decision.unit).with_unit(value) if math.isfinite(value) else "diverged"
 
-    best = f"{values_text(choice.values)}: {reached(choice.chosen)} {decision.words}, the best of {len(choice.candidates)}"
+    best = f"{_values_text(choice.values)}: {reached(choice.chosen)} {decision.words}, the best of {len(choice.candidates)}"
     return best + (
-        f"; {reached(0)} at its own {values_text(choice.candidates[0].values)}" if choice.chosen else ", its own"
+        f"; {reached(0)} at its own {_values_text(choice.candidates[0].values)}" if choice.chosen else ", its own"
     )
 
 
-def values_text(values: Mapping[str, Any]) -> str:
-    """Values in words, such as "lr 0.05, weight_decay 0".
-
-    Args:
-        values: By axis.
-    """
+def _values_text(values: Mapping[str, Any]) -> str:
+    """Values in words, such as "lr 0.05, weight_decay 0"."""
     return ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in values.items())
 
 

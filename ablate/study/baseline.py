@@ -12,9 +12,9 @@ from ablate.nets.notation import parse_architecture
 from ablate.study.axes import architecture_of, for_imagenet
 from ablate.study.axis_text import plain
 from ablate.study.designs import reference_rows
+from ablate.study.fields import all_fields, dotted_fields
 from ablate.study.labels import label
 from ablate.study.plan import Enumeration
-from ablate.study.resolve import all_fields, dotted_fields
 from ablate.study.study import Study, Variant
 
 

@@ -6,7 +6,6 @@ There is no cost formula here. Costs are read from blueprints.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -29,7 +28,7 @@ from ablate.nets.counts import Counts
 from ablate.nets.families import arguments_of, find_family, what_counts
 from ablate.nets.notation import format_architecture
 from ablate.own_modules import takes_argument
-from ablate.study.steps import StepCosts, choose_step
+from ablate.study.steps import StepCosts, choose_step, closest_to, largest_within
 
 SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]  # and args.* of user-defined code
 ARGUMENT = "args."  # prefix of an argument of user-defined code
@@ -38,7 +37,7 @@ CountsAlong = Callable[[Architecture, str], Callable[[Any], Counts]]  # (network
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Limit:
     """The allowed cost of a network. A target is met within the tolerance; bounds are inclusive.
 
     Args:
@@ -47,21 +46,54 @@ class Budget:
         tolerance: The allowed deviation from the target, as a fraction.
         minimum: The lower bound, if any.
         maximum: The upper bound, if any.
-        solve: The axes that are solved for the budget, one after the other.
         on_miss: "error": a variant that misses the budget is an error; "drop": it is left out.
+    """
+
+    measure: str
+    target: float | None
+    tolerance: float
+    minimum: float | None
+    maximum: float | None
+    on_miss: Literal["error", "drop"]
+
+    def is_met(self, cost: float) -> bool:
+        """Whether a cost is allowed.
+
+        Args:
+            cost: Of the measure.
+        """
+        if self.target:
+            return abs(cost / self.target - 1) <= self.tolerance
+        return (self.minimum or 0) <= cost <= (self.maximum or cost)
+
+    def asked(self, form: str) -> str:
+        """The allowed costs in words.
+
+        Args:
+            form: Of a number, as for format().
+        """
+        if self.target:
+            return f"{self.target:{form}} ± {100 * self.tolerance:g}%"
+        bounds = (("at least", self.minimum), ("at most", self.maximum))
+        return " and ".join(f"{word} {bound:{form}}" for word, bound in bounds if bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget(Limit):
+    """A limit on a count of a network, and the axes that are solved for it.
+
+    Args:
+        solve: The axes that are solved for the budget, one after the other.
         quantum: K is solved in steps of this many channels of the first group.
         low: The lowest value of a solved argument of user-defined code; None: one step.
         high: The highest value; None: MOST_VALUES steps are allowed.
         step: The distance between two values.
     """
 
-    measure: Literal["parameters", "multiply_adds", "activation_memory"]
     target: int | None
-    tolerance: float
     minimum: int | None
     maximum: int | None
-    solve: tuple[str, ...]
-    on_miss: Literal["error", "drop"]
+    solve: tuple[str, ...] = ()
     quantum: int = 8
     low: float | int | None = None
     high: float | int | None = None
@@ -213,23 +245,14 @@ def solve_budget(
     assert reference is not None
     deviation = found / reference - 1
     result = BudgetResult(found, deviation, architecture, solved, naming)
-    if budget.target:
-        met = abs(deviation) <= budget.tolerance
-    else:
-        met = (budget.minimum or 0) <= found <= (budget.maximum or found)
-    return architecture, counts, result, "" if met else _miss(naming.of(architecture), result, budget)
+    return architecture, counts, result, "" if budget.is_met(found) else _miss(naming.of(architecture), result, budget)
 
 
 def _miss(net: str, result: BudgetResult, budget: Budget) -> str:
     """The message for a network that misses its budget: its cost, and the allowed cost."""
-    if budget.target:
-        asked = f"{budget.target:,} ± {100 * budget.tolerance:g}%"
-    else:
-        bounds = (("at least", budget.minimum), ("at most", budget.maximum))
-        asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
     closest = f", the closest any {' and then any '.join(budget.solve)} comes," if budget.solve else ""
     what = {"activation_memory": "bytes of activation memory"}.get(budget.measure, budget.measure)
-    return f"{net}{closest} has {result.count:,} {what} ({result.deviation:+.1%}); allowed: {asked}"
+    return f"{net}{closest} has {result.count:,} {what} ({result.deviation:+.1%}); allowed: {budget.asked(',')}"
 
 
 def _solve_axis(
@@ -277,7 +300,7 @@ def _solve_argument(
 
     costs = StepCosts(cost_of, most)
     try:
-        chosen, below, above = choose_step(costs, budget.target, budget.maximum or 0, closest_to, largest_within)
+        chosen, below, above = choose_step(costs, budget.target, budget.maximum or 0)
     except BudgetError as error:
         raise BudgetError(f"budget.solve: {axis}: {error}") from None
 
@@ -332,51 +355,3 @@ def solvable_values(architecture: Architecture, axis: str, quantum: int) -> Axis
         case _:
             own = " with a block of your own" if ":" in format_block(architecture.block) else ""
             raise BudgetError(f"budget.solve: {family.key}{own} has no {axis}")
-
-
-def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The n in 1..high with the cost closest to the target; the smaller n on a tie.
-
-    Args:
-        target: The wanted cost.
-        cost: N -> cost, increasing.
-        high: The largest n.
-    """
-    below = largest_within(target, cost, high)
-    if below == 0:
-        return 1
-    if below == high:
-        return high
-    return below if target - cost(below) <= cost(below + 1) - target else below + 1
-
-
-def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The largest n in 1..high with a cost within the maximum; 0 if there is none.
-
-    Costs are linear in depth and nearly quadratic in width, so a parabola through the costs of 1, 2 and the last n
-    predicts the answer. After ten predictions, bisection finds the rest.
-
-    Args:
-        maximum: The highest allowed cost.
-        cost: N -> cost, increasing.
-        high: The largest n.
-    """
-    first = cost(1)
-    if first > maximum or high == 1:
-        return int(first <= maximum)
-    slope = cost(2) - first
-    if first + slope > maximum or high == 2:
-        return 1 + (first + slope <= maximum)
-    low, over, curve, looks = 2, high + 1, 0.0, 0
-    while low + 1 < over:
-        root = (slope - curve) ** 2 + 4 * curve * (maximum - first)
-        if looks < 10 and root > 0 and (halves := slope - curve + math.sqrt(root)) > 0:
-            guess = int(1 + 2 * (maximum - first) / halves + 1e-6)  # of first + slope (n - 1) + curve (n - 1) (n - 2)
-            guess = guess if looks else 1 << guess.bit_length()  # a power of two, so that many networks share this count
-        else:
-            guess = (low + over) // 2
-        n, looks = min(max(guess, low + 1), over - 1), looks + 1
-        found = cost(n)
-        low, over = (n, over) if found <= maximum else (low, n)
-        curve = ((found - first) / (n - 1) - slope) / (n - 2)
-    return low

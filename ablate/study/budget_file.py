@@ -1,21 +1,78 @@
-"""Reads the `budget` of a study file into a Budget, or into a MeasuredBudget. Every error names its place in the file."""
+"""The key `budget` of a study file -> a Budget, or a MeasuredBudget. Every error names its place in the file."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, WithJsonSchema
 
 from ablate.errors import allowed, describe
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
-from ablate.study.budget_schema import Bounds, BudgetFile
 from ablate.study.document import Document, KeyPath, is_number, is_whole
 from ablate.study.limits import MeasuredBudget
 from ablate.study.validation import validate
+from ablate.study.written_forms import Frozen
 
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 OF_SOLVE = ("solve", "quantum", "low", "high", "step")  # keys that a measured cost does not have
 COUNTED = ("parameters", "multiply_adds", "activation_memory")
+
+_NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
+_BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
+_SOLVED: dict[str, Any] = {"anyOf": [{"enum": list(get_args(SolvedAxis))}, {"type": "string", "pattern": r"^args\.\w+$"}]}
+_SEVERAL = {"type": "array", "items": _SOLVED, "minItems": 1, "uniqueItems": True}
+_PERCENTAGE = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *%$"}]}
+Quantity = Annotated[Any, WithJsonSchema(_NUMBER)]
+QuantityOrBounds = Annotated[Any, WithJsonSchema({"anyOf": [_NUMBER, _BOUNDS]})]
+Percentage = Annotated[Any, WithJsonSchema(_PERCENTAGE)]
+
+
+class Bounds(Frozen):
+    """The bounds of a budget, both inclusive: min, max or both."""
+
+    min: Quantity = None
+    max: Quantity = None
+
+
+class BudgetFile(Frozen):
+    """The allowed cost of each network: exactly one of its counts, or of the costs that `plan --probe` measures.
+
+    Args:
+        parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
+        multiply_adds: The same, of multiply-adds for one image.
+        tolerance: How far a network may be from the target.
+        on_miss: Whether a network that misses the budget is an error, or dropped with a remark.
+    """
+
+    parameters: QuantityOrBounds = None
+    multiply_adds: QuantityOrBounds = None
+    activation_memory: Annotated[
+        QuantityOrBounds, Field(description="the same, of the bytes kept for the backward pass of a batch")
+    ] = None
+    step_time: Annotated[QuantityOrBounds, Field(description="milliseconds of a training step, measured")] = None
+    inference_time: Annotated[QuantityOrBounds, Field(description="milliseconds to predict one image, measured")] = None
+    inference_time_128: Annotated[QuantityOrBounds, Field(description="milliseconds to predict 128, measured")] = None
+    peak_memory: Annotated[QuantityOrBounds, Field(description="bytes of GPU memory in training, measured")] = None
+    energy: Annotated[QuantityOrBounds, Field(description="joules of a GPU in a training step, measured")] = None
+    tolerance: Percentage = "5%"
+    solve: Annotated[
+        Any,
+        Field(description="the axis whose value is chosen to meet the budget; or several, in order"),
+        WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]}),
+    ] = None
+    quantum: Annotated[
+        Any,
+        Field(description="the step of k, in channels of the first group, by default 8; exact: 1"),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, {"const": "exact"}]}),
+    ] = None
+    low: Annotated[float | int | None, Field(description="the lowest value of args.* in solve; by default one step")] = None
+    high: Annotated[float | int | None, Field(description="the highest value of args.* in solve")] = None
+    step: Annotated[
+        float | int | None, Field(gt=0, description="the distance between two values of args.* in solve, by default 1")
+    ] = None
+    on_miss: Literal["error", "drop"] = "error"
 
 
 def read_budget(document: Document, file: BudgetFile | None) -> Budget | MeasuredBudget | None:
@@ -61,9 +118,7 @@ def read_budget(document: Document, file: BudgetFile | None) -> Budget | Measure
     if file.quantum is not None and "k" not in solve:
         document.fail(("budget", "quantum"), "'budget.quantum' is only valid with solve: k, as only k has channels")
     step = _step_of_arguments(document, file, solve)
-    return Budget(
-        measure, target, tolerance, low, high, solve, file.on_miss, quantum, file.low, file.high, step  # type: ignore[arg-type]
-    )  # fmt: skip
+    return Budget(measure, target, tolerance, low, high, file.on_miss, solve, quantum, file.low, file.high, step)  # type: ignore[arg-type]
 
 
 def _solved_axes(document: Document, found: Any) -> tuple[str, ...]:

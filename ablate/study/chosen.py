@@ -17,10 +17,11 @@ from ablate.files import open_regular
 from ablate.kinds.precisions import CHOSEN
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
-from ablate.study.frozen import Frozen
 from ablate.study.program import ProgramStudy
-from ablate.study.study import Search, Study
+from ablate.study.search import Search
+from ablate.study.study import Study
 from ablate.study.validation import validate
+from ablate.study.written_forms import Frozen
 
 Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, outermost first
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

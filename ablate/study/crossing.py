@@ -10,21 +10,17 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.errors import StudyError, allowed
 from ablate.study.axis_text import DATA_TITLE, plain, readable, short_label
-from ablate.study.designs import Design, designed_rows
+from ablate.study.designs import Design, Designed, designed_rows
 
 PLANNED = ("factorial", "fractional")  # items whose factors are meant to be crossed
 
 
-class Crossable(Protocol):
+class Crossable(Designed, Protocol):
     """A variant of networks or of a program."""
 
     @property
     def axes(self) -> Mapping[str, Any]:
         """The values of the study's axes, by name."""
-
-    @property
-    def designs(self) -> tuple[Design, ...]:
-        """What the variant is in each item of `variants`."""
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -132,22 +128,6 @@ def find_crossings(
         why = reasons[0] if reasons else "no two axes vary in a crossed way"
         raise StudyError(f"{place}: effects: {why}")
     return [_only(crossing, effects, found, place) for crossing in found], reasons
-
-
-def check_effects(variants: Sequence[Crossable], titles: Sequence[str], effects: bool | Sequence[str], place: str) -> None:
-    """Check that the factors that a study's `effects` names are crossed.
-
-    Args:
-        variants: Of the study.
-        titles: The data set of each.
-        effects: As in find_crossings(); True and False are always valid.
-        place: "file:line:column" of the study's `effects`.
-
-    Raises:
-        StudyError: `effects` names what is no factor, or nothing is crossed.
-    """
-    if not isinstance(effects, bool):
-        find_crossings(variants, titles, effects, place)
 
 
 def _only(crossing: Crossing[V], wanted: Sequence[str], found: Sequence[Crossing[V]], place: str) -> Crossing[V]:

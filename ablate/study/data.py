@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from ablate.data.augmentation_lists import Augment, as_written
+from ablate.data.corruptions import CORRUPTIONS
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
+from ablate.files import content_id
 from ablate.kinds.measures import Measure, OwnMeasure, find_measure, name_of
 from ablate.nets.blueprint import Shape
 from ablate.nets.families import Head
 from ablate.own_code import OwnCode
-from ablate.study.extra_test import ExtraTest
-from ablate.study.frozen import Frozen
-from ablate.study.keep import Keep
 from ablate.study.tasks import CLASSIFICATION, ChosenTask
+from ablate.study.written_forms import Frozen
 
 
 class HeldOut(Frozen):
@@ -84,6 +86,62 @@ class Columns(Frozen):
     label: Annotated[
         str | None, Field(min_length=1, description="the column of the labels; by default label, or the only one")
     ] = None
+
+
+class Keep(Frozen):
+    """What a trial keeps of its last epoch.
+
+    Nothing of it changes a result or an id.
+    """
+
+    logits: Annotated[bool, Field(description="whether the logits of the last epoch are kept")] = True
+    megabytes: Annotated[int, Field(ge=1, le=1000, description="logits of a trial that take more are not kept")] = 20
+    weights: Annotated[
+        Literal["tested", "both"],
+        Field(description="both: also those of the weights themselves, where their moving average is tested"),
+    ] = "tested"
+
+    @property
+    def most(self) -> int:
+        """Bytes that the logits of a trial may have."""
+        return self.megabytes * 1_000_000 if self.logits else 0
+
+
+class ExtraTest(Frozen):
+    """A further set of test images, evaluated once, after the last epoch: corrupted copies, or those of other data.
+
+    Args:
+        title: The name in tables.
+        corruption: A name of the table of corruptions; "" for other data.
+        severity: Of the corruption, from 1 to 5.
+        seed: Of the corruption's draws.
+        data: The other data, a Data with the same classes; None for a corruption.
+    """
+
+    title: str
+    corruption: str = ""
+    severity: int = 0
+    seed: int = 0
+    data: Any = None
+
+    @property
+    def key(self) -> str:
+        """The name of the images in the files of a trial. It depends on all that can change them, but not on the title."""
+        what = {"corruption": self.corruption, "severity": self.severity, "seed": self.seed}
+        identity = self.data.identity() if self.data else what
+        return f"also-{content_id(json.dumps(identity, sort_keys=True, default=str).encode())}"
+
+    @property
+    def column(self) -> str:
+        """The name in columns of data frames, such as "on_gaussian_noise_3"."""
+        return "on_" + re.sub(r"[^a-z0-9]+", "_", self.title.lower()).strip("_")
+
+    @property
+    def words(self) -> str:
+        """What the images are, for a caption."""
+        if self.data:
+            return f"the test images of {self.data.title}"
+        return f"the test images with {CORRUPTIONS[self.corruption].words} of severity {self.severity}"
 
 
 class Data(Frozen):

@@ -11,9 +11,8 @@ from ablate.data.augmentation_lists import read_augmentation
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.study.data import Data, Split
-from ablate.study.frozen import Frozen
 from ablate.study.tasks import CLASSIFICATION
-from ablate.study.written_forms import at_place, choice_of
+from ablate.study.written_forms import Frozen, at_place, choice_of
 
 # fields of Data that other keys of a study set
 SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep", "task")
@@ -46,10 +45,7 @@ def data_model() -> type[Data]:
     fields: dict[str, Any] = {
         "name": (choice_of(DATA_SETS), ...),
         "preprocess": (Annotated[choice_of(PREPROCESSING), Field(description=explained)], ...),
-        "augment": (
-            Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), at_place("$defs/Augment")],
-            ...,
-        ),
+        "augment": (Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), AUGMENT], ...),
         "copy_of": (copies, None),
         "split": (Annotated[part, drawn, Field(description=Data.model_fields["split"].description)], None),
         "python": (Annotated[str | None, Field(description="own code that returns the images: module:function")], None),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 DESIGNS = ("leave_one_out", "path", "factorial", "fractional")
 Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\t]+$")]

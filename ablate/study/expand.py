@@ -13,7 +13,7 @@ from ablate.study.data import Data
 from ablate.study.data_schema import SET_BY_OTHERS
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design
-from ablate.study.resolve import as_fields
+from ablate.study.fields import as_fields
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import check_number
 

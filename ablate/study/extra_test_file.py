@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema
 
 from ablate.data.corruptions import CORRUPTIONS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import allowed, describe
-from ablate.study.data import Data
+from ablate.study.data import Data, ExtraTest
 from ablate.study.document import Document
-from ablate.study.extra_test import ExtraTest
-from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.resolve import read_data
+from ablate.study.written_forms import Frozen
+
+
+class ExtraTestFile(Frozen):
+    """A further set of test images: corrupted copies of the test images, or the test images of other data."""
+
+    title: Annotated[str, Field(max_length=40, description="in tables; by default of the corruption or the data")] = ""
+    corruption: Annotated[
+        str | None,
+        Field(description="copies of the test images with it"),
+        WithJsonSchema({"enum": list(CORRUPTIONS), "type": "string"}),
+    ] = None
+    severity: Annotated[int, Field(ge=1, le=5, description="of the corruption")] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="of the corruption's draws, the same for all trials")] = 0
+    data: Annotated[
+        Any,
+        Field(description="other images with the same classes, such as {name: image_folder, root: DIR}"),
+        WithJsonSchema({"type": "object"}),
+    ] = None
 
 
 def read_extra_tests(document: Document, files: Sequence[ExtraTestFile], used: Sequence[Data]) -> tuple[ExtraTest, ...]:

@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 from ablate.errors import describe
 from ablate.kinds.figures import USUAL_STYLE, FigureStyle, Font
 from ablate.study.document import Document
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}  # a point of TeX
 LEAST, MOST = 2.5, 14.0  # inches: narrower figures have no room for names

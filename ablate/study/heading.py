@@ -31,12 +31,3 @@ def heading(document: Document, file: StudyFile) -> dict[str, Any]:
         "figure_style": read_figure_style(document, file.figure_style),
         "table": file.table or USUAL,
     }
-
-
-def panels_of(file: StudyFile) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(title, networks) of each panel of the curves.
-
-    Args:
-        file: The checked file.
-    """
-    return tuple((title, tuple(nets)) for title, nets in file.panels.items())

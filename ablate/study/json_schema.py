@@ -10,15 +10,15 @@ from ablate.data.augmentation_lists import NAMED
 from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS
 from ablate.kinds.recipes import RECIPES
-from ablate.study.data_schema import STEPS, data_model, optional, protocol_data_model, published_data_sets
+from ablate.study.data_schema import AUGMENT, STEPS, data_model, optional, protocol_data_model, published_data_sets
 from ablate.study.design_schema import DESIGNS
-from ablate.study.measure_schema import MeasureFile
+from ablate.study.measure_file import MeasureFile
 from ablate.study.program_schema import BY_AXES
 from ablate.study.recipe_schema import recipe_model
 from ablate.study.schema import StudyFile, TaskFile
 from ablate.study.tasks import CLASSIFICATION
 from ablate.study.until import UntilFile
-from ablate.study.written_forms import FROM, OWN, at_place, choice_of
+from ablate.study.written_forms import FROM, OWN, choice_of
 
 
 def json_schema() -> dict[str, Any]:
@@ -31,10 +31,7 @@ def json_schema() -> dict[str, Any]:
             recipe_model(),
             base=(choice_of(RECIPES, "wrn_cifar"), ...),
             augment=(
-                Annotated[
-                    Union[Annotated[Any, at_place("$defs/Augment")], None],
-                    Field(description=f"instead of data.augment: {STEPS}"),
-                ],
+                Annotated[Union[Annotated[Any, AUGMENT], None], Field(description=f"instead of data.augment: {STEPS}")],
                 None,
             ),
         ),

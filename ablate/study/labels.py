@@ -7,7 +7,7 @@ from typing import Any
 
 from ablate.study.axes import BESIDE
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain
-from ablate.study.resolve import value_at
+from ablate.study.fields import value_at
 from ablate.study.study import Trial, Variant
 
 OPEN, NONE = "open", "none"  # in place of a value that is not chosen yet, and of one that a variant does not have

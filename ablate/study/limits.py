@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ablate.kinds.costs import MEASURED_COSTS
+from ablate.study.budget import Limit
 from ablate.study.expression import names_in
 
 
-@dataclass(frozen=True)
-class MeasuredBudget:
-    """The allowed value of a measured cost. Bounds are inclusive.
-
-    Args:
-        measure: A name of MEASURED_COSTS.
-        target: The wanted cost; None if there are bounds.
-        tolerance: The allowed deviation from the target, as a fraction.
-        minimum: The lower bound, if any.
-        maximum: The upper bound, if any.
-        on_miss: "error": a variant that misses the budget is an error; "drop": it is left out.
-    """
-
-    measure: str
-    target: float | None
-    tolerance: float
-    minimum: float | None
-    maximum: float | None
-    on_miss: Literal["error", "drop"]
+class MeasuredBudget(Limit):
+    """A limit on a cost that is measured on a device: a name of MEASURED_COSTS."""
 
     def miss(self, name: str, cost: float) -> str:
         """Why a variant misses the budget; "" if it meets it.
@@ -37,13 +21,9 @@ class MeasuredBudget:
             name: Of the variant.
             cost: That was measured.
         """
-        if self.target:
-            met, asked = abs(cost / self.target - 1) <= self.tolerance, f"{self.target:g} ± {100 * self.tolerance:g}%"
-        else:
-            met = (self.minimum or 0) <= cost <= (self.maximum or cost)
-            bounds = (("at least", self.minimum), ("at most", self.maximum))
-            asked = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound)
-        return "" if met else f"{name} needs {cost:.4g} {MEASURED_COSTS[self.measure].words}; allowed: {asked}"
+        if self.is_met(cost):
+            return ""
+        return f"{name} needs {cost:.4g} {MEASURED_COSTS[self.measure].words}; allowed: {self.asked('g')}"
 
 
 class Measured(NamedTuple):
@@ -83,14 +63,12 @@ def limited_costs(where: str | None, budget: MeasuredBudget | None) -> tuple[str
 
 @dataclass
 class Limited:
-    """What the limits on measured costs left of a study's variants.
+    """What could not be said when a study's variants were limited to measured costs.
 
     Args:
-        dropped: One line for each variant that does not meet them.
         unmeasured: The labels of the variants that are not measured; they are kept.
         conditions: As in Measured.
     """
 
-    dropped: list[str] = field(default_factory=list)
     unmeasured: list[str] = field(default_factory=list)
     conditions: str = ""

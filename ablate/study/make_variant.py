@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ablate.data.preprocessing import PREPROCESSING
@@ -22,9 +23,10 @@ from ablate.study.costs import compile_choice
 from ablate.study.data import Data
 from ablate.study.designs import Design
 from ablate.study.expression import compile_expression
+from ablate.study.fields import all_fields, dotted_fields
 from ablate.study.labels import label
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import all_fields, dotted_fields, replace_fields
+from ablate.study.resolve import replace_fields
 from ablate.study.study import Entry, Study, Variant
 from ablate.study.task_file import task_objection
 
@@ -107,12 +109,8 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
             raise StudyError(f"{study.places['search']}: {error}") from None
         if network.miss:
             raise BudgetError(f"{study.places['budget']}: {network.miss}")
-        try:
-            kept = holds is None or holds(names_for_where(variant, entry.depth_rule))
-        except StudyError as error:
-            raise StudyError(f"{study.places['where']}: {error}") from None
-        if not kept:
-            raise StudyError(f"{study.places['where']}: {label(variant)} is excluded by where: {study.where}")
+        if holds and (why := excluded(study, holds, variant, entry.depth_rule)):
+            raise StudyError(f"{study.places['where']}: {why}")
         check_batches(variant.recipe, variant.data.model_copy(update={"held_out": search.held_out[0]}))
         return variant
 
@@ -130,13 +128,34 @@ def with_all_arguments(architecture: Architecture) -> Architecture:
     return architecture.with_axis("args", json.dumps(arguments_of(architecture), sort_keys=True))
 
 
-def names_for_where(variant: Variant, rule: DepthRule) -> dict[str, Any]:
-    """The names that a `where` expression can use, and their values.
+def excluded(
+    study: Study,
+    holds: Callable[[dict[str, Any]], bool],
+    variant: Variant,
+    rule: DepthRule,
+    costs: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """Why a study's `where` excludes a variant; "" if it does not.
 
     Args:
+        study: With `where`.
+        holds: The same, compiled.
         variant: The variant.
         rule: The layers that a depth counts.
+        costs: What was measured of the variant, by name.
+
+    Raises:
+        StudyError: The expression cannot be computed; the message names its place.
     """
+    try:
+        kept = holds({**_names_for_where(variant, rule), **costs})
+    except StudyError as error:
+        raise StudyError(f"{study.places['where']}: {error}") from None
+    return "" if kept else f"{label(variant)} is excluded by where: {study.where}"
+
+
+def _names_for_where(variant: Variant, rule: DepthRule) -> dict[str, Any]:
+    """The names that a `where` expression can use, and their values."""
     architecture = variant.architecture
     names: dict[str, Any] = {
         "net": variant.net,

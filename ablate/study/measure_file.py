@@ -5,19 +5,58 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema, model_validator
 
 from ablate.errors import NotationError, allowed, describe
 from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_measure, measures_of
 from ablate.own_code import read_own_code
-from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision
+from ablate.study.data import ExtraTest
+from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision, Goal
 from ablate.study.document import Document
-from ablate.study.extra_test import ExtraTest
-from ablate.study.measure_schema import MeasureFile
 from ablate.study.study import ShownMeasure
 from ablate.study.tasks import CLASSIFICATION, Task
+from ablate.study.written_forms import Frozen
 
 NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"  # of own code
+MEASURE_NAME = r"^[A-Za-z_][\w./ -]*$"  # {0,99} would take 40 ms to compile at each start
 TAKEN = ("loss", "seconds", "images", "images_in_training")  # fields of every record, after test_
+
+
+class MeasureFile(Frozen):
+    """A measure: one of the table, own code with `python`, or what a program reports. A name is short for {name: ...}."""
+
+    name: Annotated[
+        str,
+        Field(
+            max_length=100,
+            pattern=MEASURE_NAME,
+            description="a name of the table of measures, or as a program reports it; by default the callable's",
+        ),
+    ] = ""
+    python: Annotated[
+        str | None, Field(description="module:callable, called as measure(logits, labels); it returns a number")
+    ] = None
+    args: Annotated[dict[str, Any] | None, Field(description="further arguments of the callable, by name")] = None
+    goal: Annotated[Goal | None, Field(description="whether low or high values are good; by default low")] = None
+    unit: Annotated[str, Field(max_length=20, description="such as %")] = ""
+    words: Annotated[str, Field(max_length=100, description="the name in sentences and on axes")] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        """A name is short for {name: ...}."""
+        return {"name": value} if isinstance(value, str) else value
+
+
+Measures = Annotated[
+    list[MeasureFile],
+    Field(min_length=1, max_length=100, examples=["[{name: val_error, unit: '%'}]"]),
+    WithJsonSchema(
+        {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "string"}, {"x-as": "$defs/MeasureFile"}]}}
+    ),
+]
 
 
 def read_measures(

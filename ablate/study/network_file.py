@@ -15,7 +15,6 @@ from ablate.study.design_file import Axis, Row, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath
 from ablate.study.extra_test_file import read_extra_tests
-from ablate.study.heading import panels_of
 from ablate.study.held_out import read_held_out
 from ablate.study.limits import MeasuredBudget, limited_costs
 from ablate.study.measure_file import read_decision, read_measures
@@ -24,10 +23,10 @@ from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, EntryFile, StudyFile
 from ablate.study.search_file import read_search
-from ablate.study.study import Entry, Study
+from ablate.study.study import Entry, Published, ShownMeasure, Study
 from ablate.study.table_style import read_own_labels
 from ablate.study.task_file import read_task, task_objection
-from ablate.study.tasks import CLASSIFICATION
+from ablate.study.tasks import CLASSIFICATION, ChosenTask
 from ablate.study.tune_file import read_tune
 from ablate.study.values import axis_values
 from ablate.study.written_forms import NET_AXES
@@ -88,14 +87,6 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
     document.copies.check(copies)
-    imagenet = data[0].data_set.imagenet_names
-    published = [published_values(document, i, table, file.depth_rule, imagenet) for i, table in enumerate(file.published)]
-    known = {measure.name for measure in task.entry.measures} | {measure.name for measure in shown}
-    known |= {name for one in data for name in one.data_set.measures}
-    for i, one in enumerate(published):
-        for name in sorted(one.measures - known):
-            remedy = "add it to measures" if name in MEASURES else allowed(name, known)
-            document.fail(("published", i), f"published.rows.values: '{name}' is no measure of the study; {remedy}")
     return Study(
         **shared,
         data=data[0],
@@ -108,8 +99,8 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         measured_budget=measured_budget,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
-        panels=panels_of(file),
-        published=tuple(published),
+        panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
+        published=_published(document, file, data, task, shown),
         places={key: document.place(key) for key in PLACES},
         search=search,
         decision=read_decision(
@@ -119,6 +110,21 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         held_out=held_out,
         tune=read_tune(document, file, recipe, entries, held_out),
     )
+
+
+def _published(
+    document: Document, file: StudyFile, data: tuple[Data, ...], task: ChosenTask, shown: Sequence[ShownMeasure]
+) -> tuple[Published, ...]:
+    """The published tables, whose measures are those of the study."""
+    imagenet = data[0].data_set.imagenet_names
+    found = tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in enumerate(file.published))
+    known = {measure.name for measure in task.entry.measures} | {measure.name for measure in shown}
+    known |= {name for one in data for name in one.data_set.measures}
+    for i, one in enumerate(found):
+        for name in sorted(one.measures - known):
+            remedy = "add it to measures" if name in MEASURES else allowed(name, known)
+            document.fail(("published", i), f"published.rows.values: '{name}' is no measure of the study; {remedy}")
+    return found
 
 
 def _require(document: Document, file: StudyFile, at: KeyPath, missing: str, key: str) -> None:
@@ -197,21 +203,10 @@ def _entry(
                 read_held_out(document, ("validation",), study.validation, one)
         data = _with(data, held_out, extra)
     return Entry(
-        kind,
-        axes,
-        data,
-        own_recipe,
-        name,
-        tuple(file.stands_for or ()),
-        file.depth_rule or study.depth_rule,
-        base,
-        document.place(*path),
-        places,
-        held_out if len(held_out) > 1 else (),
-        tuple(rows),
-        tuple(remarks),
+        kind, axes, data, own_recipe, name, tuple(file.stands_for or ()), file.depth_rule or study.depth_rule, base,
+        document.place(*path), places, held_out if len(held_out) > 1 else (), tuple(rows), tuple(remarks),
         read_own_labels(document, (*path, "label"), file.label),
-    )
+    )  # fmt: skip
 
 
 def _designed(

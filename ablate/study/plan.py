@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,17 +16,17 @@ from ablate.errors import BudgetError, NotationError, StudyError, allowed
 from ablate.nets.architecture import DepthRule
 from ablate.nets.families import IMAGENET
 from ablate.nets.notation import other_meanings, remark
-from ablate.study.axes import Networks
+from ablate.study.axes import Network, Networks
 from ablate.study.data import Data
 from ablate.study.designs import Design
 from ablate.study.expand import beside_axes, cells
 from ablate.study.expression import compile_expression, names_in
+from ablate.study.fields import own_codes
 from ablate.study.labels import label
 from ablate.study.limits import Limited, Measure, limited_costs, nothing_measured
-from ablate.study.make_variant import make_variant, names_for_where, with_all_arguments
+from ablate.study.make_variant import excluded, make_variant, with_all_arguments
 from ablate.study.names import in_own_words, told_apart
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import own_codes
 from ablate.study.short_names import describe_codes
 from ablate.study.study import Entry, Study, Variant
 
@@ -129,9 +130,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @_without_garbage_collection()
 def enumerate_variants(
-    study: Study,
-    beside: Callable[[Entry, Data], dict[str, Any]] | None = None,
-    measure: Measure = nothing_measured,
+    study: Study, beside: Callable[[Entry, Data], dict[str, Any]] | None = None, measure: Measure = nothing_measured
 ) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
@@ -145,119 +144,129 @@ def enumerate_variants(
         BudgetError: A variant misses the budget, and the study does not drop such variants.
     """
     limited = limited_costs(study.where, study.measured_budget)
-    of_measured = study.where is not None and bool(names_in(study.where) & {*limited})
     holds = compile_expression(study.where) if study.where else None
-    found: dict[tuple[Any, ...], Variant] = {}
-    rules: dict[int, DepthRule] = {}  # of each variant, by its id(), in a study that limits measured costs
-    names: dict[str, list[Variant]] = {}
-    solved: list[str] = []
-    lines: dict[str, str] = {}  # each line of `solved` once, as many variants have the same
-    merged: list[str] = []
-    dropped: list[str] = []
-    beside, networks, identities = beside or beside_axes(study), Networks(study), _Identities()
-    again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
-    labelled: dict[str, str] = {}  # the place of each label
+    after = holds if study.where and names_in(study.where) & {*limited} else None  # it can only be applied at the end
+    made, networks = _Made(study, None if after else holds), Networks(study)
+    beside = beside or beside_axes(study)
     for entry, axes, data, row, design, own in cells(study):
         try:
             variant, network = make_variant(networks, entry, axes, data, beside(entry, data), row, design, own)
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
-        try:
-            if holds and not of_measured and not holds(names_for_where(variant, entry.depth_rule)):
-                dropped.append(f"{label(variant)} is excluded by where: {study.where}")
-                continue
-        except StudyError as error:
-            raise StudyError(f"{study.places['where']}: {error}") from None
+        made.add(entry, variant, network, own)
+    limits = made.keep_within(limited, after, measure) if limited and made.found else Limited()
+    variants = made.named()
+    _check_panels(study, made.names)
+    of_designs = tuple(line for entry in study.entries for line in entry.remarks)
+    return Enumeration(
+        tuple(variants), tuple(made.solved), tuple(made.merged), tuple(made.dropped), made.names, study.chosen, of_designs,
+        limited, tuple(limits.unmeasured), limits.conditions,
+    )  # fmt: skip
+
+
+class _Made:
+    """The variants of a study that are made so far, each once, and what Enumeration says of them.
+
+    Args:
+        study: The study.
+        holds: Its constraint, if that can be applied to each variant.
+    """
+
+    def __init__(self, study: Study, holds: Callable[[dict[str, Any]], bool] | None) -> None:
+        self.study, self.holds, self.identities = study, holds, _Identities()
+        self.found: dict[tuple[Any, ...], Variant] = {}
+        self.rules: dict[int, DepthRule] = {}  # the layers that a depth counts, by the id() of a variant in `found`
+        self.again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
+        self.names: dict[str, list[Variant]] = {}
+        self.labelled: dict[str, str] = {}  # the place of each label
+        self.solved: list[str] = []
+        self.merged: list[str] = []
+        self.dropped: list[str] = []
+
+    def add(self, entry: Entry, variant: Variant, network: Network, own: str) -> None:
+        """Add a variant, unless it is dropped or is there already. `own` is the author's name of the row."""
+        study = self.study
+        if self.holds and (why := excluded(study, self.holds, variant, entry.depth_rule)):
+            self.dropped.append(why)
+            return
         if network.miss and study.budget and study.budget.on_miss == "error":
             raise BudgetError(f"{study.places['budget']}: {network.miss}")
         if network.miss:
-            dropped.append(network.miss)
-            continue
-        if network.written != variant.net:
-            line = f"{network.written} becomes {variant.net} to meet the budget"
-            solved.append(lines.setdefault(line, line))
-        definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
-        if limited:
-            rules[id(variant)] = entry.depth_rule
-        if (first := found.setdefault(definition, variant)) is not variant:
+            self.dropped.append(network.miss)
+            return
+        if network.written != variant.net:  # many variants have the same line, which is kept once
+            self.solved.append(sys.intern(f"{network.written} becomes {variant.net} to meet the budget"))
+        of = self.identities.of
+        key = with_all_arguments(variant.architecture), of(variant.recipe), of(variant.data)
+        if (first := self.found.setdefault(key, variant)) is not variant:
             one, other = label(variant), label(first)
-            again.setdefault(definition, [*first.designs]).extend(variant.designs)
-            merged.append(f"{one} occurs twice" if one == other else f"{one} is the same as {other}")
+            self.again.setdefault(key, [*first.designs]).extend(variant.designs)
+            self.merged.append(f"{one} occurs twice" if one == other else f"{one} is the same as {other}")
+        self.rules.setdefault(id(first), entry.depth_rule)
         for name in dict.fromkeys((variant.net, network.written)):
-            names.setdefault(name, []).append(first)
+            self.names.setdefault(name, []).append(first)
         if own:
-            labelled[label(variant)] = entry.place
-    limits = Limited()
-    if limited and found:
-        limits = _keep_within(study, found, rules, limited, holds if of_measured else None, measure)
-        dropped += limits.dropped
-        left = set(map(id, found.values()))
-        names = {name: kept for name, of in names.items() if (kept := [one for one in of if id(one) in left])}
-    if not found:
-        raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
-    trainings = len(study.seeds) * (len(study.held_out) or 1)
-    if len(found) * trainings > MAX_TRIALS:
-        place = study.places["variants"]
-        each = "trainings" if len(study.held_out) > 1 else "seeds"
-        raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
-    for definition, designs in again.items():
-        found[definition] = replace(found[definition], designs=tuple(designs))
-    labels = in_own_words([*found.values()], study)
-    for variant in labels:
-        for name in filter(None, (variant.title, variant.words)):
-            names.setdefault(name, []).append(variant)
-    variants = told_apart(labels, study, names)
-    times = Counter(map(label, variants) if labelled else ())
-    if twice := [text for text in labelled if times[text] > 1 or (text in map(label, labels) and not times[text])]:
-        raise StudyError(f"{labelled[twice[0]]}: label: '{twice[0]}' names two variants; give each its own")
+            self.labelled[label(variant)] = entry.place
+
+    def keep_within(
+        self, limited: Sequence[str], holds: Callable[[dict[str, Any]], bool] | None, measure: Measure
+    ) -> Limited:
+        """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
+
+        Args:
+            limited: The names of the costs.
+            holds: The constraint, if it names one of them.
+            measure: As in enumerate_variants().
+        """
+        measured, budget = measure([*self.found.values()]), self.study.measured_budget
+        limits = Limited(conditions=measured.conditions)
+        for (key, variant), costs in zip([*self.found.items()], measured.costs):
+            if not set(limited) <= costs.keys():
+                limits.unmeasured.append(label(variant))
+                continue
+            miss = excluded(self.study, holds, variant, self.rules[id(variant)], costs) if holds else ""
+            if budget and not miss:
+                miss = budget.miss(label(variant), costs[budget.measure])
+                if miss and budget.on_miss == "error":
+                    raise BudgetError(f"{self.study.places['budget']}: {miss}")
+            if miss:
+                self.dropped.append(miss)
+                del self.found[key]
+        left = set(map(id, self.found.values()))
+        self.names = {name: kept for name, of in self.names.items() if (kept := [one for one in of if id(one) in left])}
+        return limits
+
+    def named(self) -> list[Variant]:
+        """The variants in order, each under a name of its own. Fails if none is left, or if there are too many."""
+        study, found, place = self.study, self.found, self.study.places["variants"]
+        if not found:
+            raise StudyError(f"{place}: no variant is left of {len(self.dropped)}; the first: {self.dropped[0]}")
+        trainings = len(study.seeds) * (len(study.held_out) or 1)
+        if len(found) * trainings > MAX_TRIALS:
+            each = "trainings" if len(study.held_out) > 1 else "seeds"
+            wrong = f"{len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials"
+            raise StudyError(f"{place}: {wrong}")
+        for key, designs in self.again.items():
+            if key in found:
+                found[key] = replace(found[key], designs=tuple(designs))
+        words = in_own_words([*found.values()], study)
+        for variant in words:
+            for name in filter(None, (variant.title, variant.words)):
+                self.names.setdefault(name, []).append(variant)
+        variants = told_apart(words, study, self.names)
+        times = Counter(map(label, variants) if self.labelled else ())
+        for text, at in self.labelled.items():
+            if times[text] > 1 or (text in map(label, words) and not times[text]):
+                raise StudyError(f"{at}: label: '{text}' names two variants; give each its own")
+        return variants
+
+
+def _check_panels(study: Study, names: Mapping[str, Any]) -> None:
+    """Check that the networks of the panels of curves are in the study."""
     for title, nets in study.panels:
         for net in nets:
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
-    of_designs = tuple(line for entry in study.entries for line in entry.remarks)
-    return Enumeration(
-        tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen, of_designs, limited,
-        tuple(limits.unmeasured), limits.conditions,
-    )  # fmt: skip
-
-
-def _keep_within(
-    study: Study,
-    found: dict[Any, Variant],
-    rules: Mapping[int, DepthRule],
-    limited: Sequence[str],
-    holds: Callable[[dict[str, Any]], bool] | None,
-    measure: Measure,
-) -> Limited:
-    """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
-
-    Args:
-        study: The study.
-        found: Its variants; is changed.
-        rules: The layers that a depth counts, by the id() of a variant.
-        limited: The names of the costs.
-        holds: The constraint, if it names one of them.
-        measure: As in enumerate_variants().
-    """
-    measured, budget = measure([*found.values()]), study.measured_budget
-    limits = Limited(conditions=measured.conditions)
-    for (key, variant), costs in zip([*found.items()], measured.costs):
-        if not set(limited) <= costs.keys():
-            limits.unmeasured.append(label(variant))
-            continue
-        try:
-            met = holds is None or holds({**names_for_where(variant, rules[id(variant)]), **costs})
-        except StudyError as error:
-            raise StudyError(f"{study.places['where']}: {error}") from None
-        miss = "" if met else f"{label(variant)} is excluded by where: {study.where}"
-        if budget and not miss:
-            miss = budget.miss(label(variant), costs[budget.measure])
-            if miss and budget.on_miss == "error":
-                raise BudgetError(f"{study.places['budget']}: {miss}")
-        if miss:
-            limits.dropped.append(miss)
-            del found[key]
-    return limits
 
 
 class _Identities(dict[int, tuple[Any, bytes]]):

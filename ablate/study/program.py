@@ -66,7 +66,7 @@ class Program:
             own: The directory of its own files.
         """
         values = {EPOCHS: self.epochs, **axes, SEED: seed, TRIAL: own}
-        return ["".join(text + (as_argument(values[name]) if name else "") for text, name in _split(w)) for w in self.words]
+        return ["".join(text + (_argument(values[name]) if name else "") for text, name in _split(w)) for w in self.words]
 
     def identity(self) -> dict[str, Any]:
         """What can change a result, in plain values."""
@@ -96,12 +96,8 @@ def _split(word: str) -> list[tuple[str, str]]:
     return found
 
 
-def as_argument(value: Any) -> str:
-    """A value of an axis as an argument of a command: text as it is, true, false and null as in YAML, else JSON.
-
-    Args:
-        value: A plain value of a study file.
-    """
+def _argument(value: Any) -> str:
+    """A value of an axis as an argument of a command: text as it is, true, false and null as in YAML, else JSON."""
     if isinstance(value, str):
         return value
     return repr(value) if isinstance(value, float) else orjson.dumps(value).decode()

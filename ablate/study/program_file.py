@@ -15,7 +15,7 @@ import orjson
 
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.axis_text import in_words, plain
-from ablate.study.crossing import check_effects
+from ablate.study.crossing import find_crossings
 from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
@@ -23,16 +23,7 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.expand import expand
 from ablate.study.expression import compile_expression
 from ablate.study.plan import MAX_TRIALS
-from ablate.study.program import (
-    EPOCHS,
-    PYTHON,
-    RESERVED,
-    SEED,
-    Program,
-    ProgramStudy,
-    ProgramVariant,
-    placeholders_of,
-)
+from ablate.study.program import EPOCHS, PYTHON, RESERVED, SEED, Program, ProgramStudy, ProgramVariant, placeholders_of
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
@@ -86,7 +77,8 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
-    check_effects(variants, [""] * len(variants), shared["effects"], document.place("effects"))
+    if not isinstance(effects := shared["effects"], bool):  # it names factors, which must be crossed
+        find_crossings(variants, [""] * len(variants), effects, document.place("effects"))
     if len(variants) * len(seeds) > MAX_TRIALS:
         wrong = f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
         document.fail(("variants",), wrong)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ablate.study.design_schema import DESIGNS
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 BY_AXES = ("grid", "zip", "one_at_a_time")
 EXPANSIONS = (*BY_AXES, *DESIGNS)  # one of them in each item of `variants`

@@ -8,15 +8,16 @@ from typing import Any
 
 from ablate.errors import StudyError, describe
 from ablate.study.axis_text import plain
-from ablate.study.document import Document, KeyPath
+from ablate.study.document import Document, KeyPath, is_whole
 from ablate.study.expression import compile_expression
 from ablate.study.program import EPOCHS, Program, ProgramStudy, ProgramVariant
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.schema import StudyFile
+from ablate.study.search import Parameter, Search
 from ablate.study.search_file import SEARCH, digests_of, refuse_beside_search
 from ablate.study.space import grid, present
 from ablate.study.space_file import MAX_GRID, CheckAxis, SpaceReader
-from ablate.study.study import Parameter, Search, ShownMeasure
+from ablate.study.study import ShownMeasure
 
 NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")
@@ -100,7 +101,7 @@ def most_epochs(program: Program, base: Mapping[str, Any], parameters: Sequence[
     for parameter in parameters:
         if parameter.axis == EPOCHS:
             known += parameter.choices if parameter.kind == "categorical" else (parameter.low, parameter.high)
-    whole = [value for value in known if isinstance(value, int) and not isinstance(value, bool) and value > 0]
+    whole = [value for value in known if is_whole(value) and value > 0]
     return max(whole) if whole and len(whole) == len(known) else None
 
 

@@ -16,7 +16,7 @@ from ablate.kinds.schedules import Duration, Schedule, check_duration, epochs_of
 from ablate.nets.initialization import BATCH_NORM_INITS, CONVOLUTION_INITS
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 
 def _leading(field: str) -> BeforeValidator:

@@ -17,15 +17,14 @@ from ablate.kinds.figures import FIGURES
 from ablate.kinds.measures import MEASURES
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
-from ablate.study.budget_schema import BudgetFile
-from ablate.study.data import Data
+from ablate.study.budget_file import BudgetFile
+from ablate.study.data import Data, Keep
 from ablate.study.data_schema import NOT_WRITTEN, data_model
 from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
-from ablate.study.extra_test_schema import ExtraTestFile
-from ablate.study.keep import Keep
-from ablate.study.measure_schema import MeasureFile
+from ablate.study.extra_test_file import ExtraTestFile
+from ablate.study.measure_file import MeasureFile
 from ablate.study.program_schema import ProgramFile
-from ablate.study.published_schema import Protocol, PublishedFile, RowFile
+from ablate.study.published import Protocol, PublishedFile, RowFile
 from ablate.study.recipe import Recipe
 from ablate.study.recipe_schema import KINDS, recipe_model
 from ablate.study.schema import EntryFile, StudyFile, TaskFile
@@ -123,7 +122,7 @@ def _rows(model: type[BaseModel], documented: type[BaseModel], names: Iterable[s
         required = info.is_required() and model is documented  # a recipe's or data set's name gives the other fields
         meaning = info.description or documented.model_fields[name].description or explained.get(name, "")
         meaning = meaning[:1].lower() + meaning[1:].removesuffix(".")
-        yield [f"`{name}`", allowed_values(written, schema), "required" if required else default, meaning]
+        yield [f"`{name}`", _allowed_values(written, schema), "required" if required else default, meaning]
         nested = nested_model(info.annotation)
         if nested and nested not in sections:
             for key, *row in _rows(nested, nested, nested.model_fields):
@@ -154,7 +153,7 @@ def _kinds(table: Mapping[str, Kind]) -> list[str]:
             for name, annotation in entry.fields.items():
                 schema = TypeAdapter(annotation).json_schema()
                 default = _value(entry.defaults[name]) if name in entry.defaults else ""
-                yield [f"&emsp;`{name}`", allowed_values(schema, schema), default, schema.get("description", "")]
+                yield [f"&emsp;`{name}`", _allowed_values(schema, schema), default, schema.get("description", "")]
 
     return _table(HEAD, rows())
 
@@ -167,19 +166,14 @@ def _data_sets() -> Iterable[list[str]]:
         yield [f"`{entry.name}`", entry.title or "", f"{entry.classes or ''}", pixels, counts]
 
 
-def allowed_values(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
-    """The values that a JSON Schema allows, in words, such as "a number above 0, up to 100".
-
-    Args:
-        schema: Of the value.
-        whole: The schema that holds the definitions it refers to.
-    """
+def _allowed_values(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """The values that a JSON Schema allows, in words, such as "a number above 0, up to 100"."""
     if "$ref" in schema:
         return "a mapping"
     if "const" in schema or "enum" in schema:
         return ", ".join(f"`{_value(each)}`" for each in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
-        parts = [allowed_values(part, whole) for part in schema["anyOf"] if part.get("type") != "null"]
+        parts = [_allowed_values(part, whole) for part in schema["anyOf"] if part.get("type") != "null"]
         return " or ".join(dict.fromkeys(filter(None, parts)))
     low, high = (_bound(schema, *names) for names in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")))
     bounds = [f"{'above' if low[1] else 'from'} {low[0]}"] if low else []
@@ -195,7 +189,7 @@ def allowed_values(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
             return "a text"
         case "array":
             inner = schema.get("items") or (schema.get("prefixItems") or [{}])[0]
-            of = allowed_values(inner, whole)
+            of = _allowed_values(inner, whole)
             return f"a list of: {of}" if of else "a list"
         case "object":
             return "a mapping"

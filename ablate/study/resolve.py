@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.data.augmentation_lists import as_written, augmentation_error, read_augmentation, with_code
 from ablate.data.copies import can_be_copied
-from ablate.data.data_sets import DATA_SETS
+from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import NotationError, StudyError, allowed, describe, printable
 from ablate.files import expand
@@ -17,22 +17,16 @@ from ablate.kinds.recipes import RECIPES
 from ablate.own_code import OwnCode
 from ablate.registry import Entry, Registry
 from ablate.study.data import Data
-from ablate.study.data_forms import ANY, OWN, check_reading, data_fields, forget_facts, infer_missing, read_own_data
+from ablate.study.data_forms import ANY, OWN, check_reading, forget_facts, infer_missing, read_own_data
 from ablate.study.data_schema import NOT_WRITTEN, SET_BY_OTHERS, data_model
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
+from ablate.study.fields import LEADING, as_fields
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
 from ablate.study.recipe_schema import KINDS, WITH, recipe_model
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
-LEADING = {
-    "mixup": "alpha",
-    "cutmix": "alpha",
-    "ema": "decay",
-    "init": "batch_norm_weight",
-    "seed_of": "order",
-}  # what one value means; of others `name`
 FIXED = (*("name", "title", "classes", "image_size", "channels"), *("copy_of", "root", "python", "columns"))  # no axes
 BESIDE_FIELDS = ("base", "augment")  # keys of a recipe that are not fields of Recipe; `augment` becomes data.augment
 WRITTEN = (*(name for name in Data.model_fields if name not in NOT_WRITTEN), *OWN)  # allowed in a study file
@@ -165,7 +159,7 @@ def _augment_field(
     entry = DATA_SETS.get(str(fields.get("name")))
     size = fields.get("image_size", entry and entry.image_size)
     try:
-        value = with_code(value, own_folders(Path(document.name).parent))
+        value = with_code(value, (Path(document.name).parent, Path()))
         if what == "recipe.augment":  # an error is said at this place; that of data is found below
             read_augmentation(value, size if isinstance(size, int) else 32)
     except (NotationError, ValueError) as error:
@@ -217,13 +211,7 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     elif "copy_of" in fields:
         copies = ", ".join(name for name, entry in DATA_SETS.items() if entry.title is None)
         document.fail((*path, "copy_of"), f"data.copy_of is not valid for {known.name}; leave it out, or use {copies}")
-    for key in ("title", *ANY):
-        changeable = key not in facts or (key == "image_size" and known.resizable) or known.title is None
-        if key in fields and not changeable and fields[key] != facts[key]:
-            found = f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
-            copied = key == "image_size" and can_be_copied(known.name)
-            remedy = ", or run with a copy of this size given by `images`, which is remembered" if copied else ""
-            document.fail((*path, key), f"{found}; leave it out{remedy}")
+    _check_facts(document, path, fields, known)
     root = fields.get("root")
     if "title" not in fields and known.title is None and (own or isinstance(root, str)):
         facts["title"] = (own.python.partition(":")[0] if own else printable(Path(root or "").stem))[:100] or known.name
@@ -239,7 +227,23 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
 
     if unknown := [key for key in ANY if key not in given]:
         given |= infer_missing(document, path, checked({**ANY, **given, "augment": "none"}), unknown)
-    data = checked(given)
+    return _settled(document, path, checked(given), known)
+
+
+def _check_facts(document: Document, path: KeyPath, fields: dict[str, Any], known: DataSet) -> None:
+    """Fail at a field that would change a fact of a named data set."""
+    facts = known.facts
+    for key in ("title", *ANY):
+        changeable = key not in facts or (key == "image_size" and known.resizable) or known.title is None
+        if key in fields and not changeable and fields[key] != facts[key]:
+            found = f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
+            copied = key == "image_size" and can_be_copied(known.name)
+            remedy = ", or run with a copy of this size given by `images`, which is remembered" if copied else ""
+            document.fail((*path, key), f"{found}; leave it out{remedy}")
+
+
+def _settled(document: Document, path: KeyPath, data: Data, known: DataSet) -> Data:
+    """The data, where its fields go together, without those that say what is so anyway."""
     whitened = PREPROCESSING[data.preprocess].prepare is not None
     if wrong := augmentation_error(data.augment, data.channels, whitened, data.streamed):
         document.fail((*path, "augment"), f"data.augment: {wrong}")
@@ -259,15 +263,6 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         if size == most:
             data = data.model_copy(update={key: None})
     return data
-
-
-def own_folders(folder: Path) -> tuple[Path, ...]:
-    """Where a reader's modules are searched before Python's path: the study file's folder, then the current directory.
-
-    Args:
-        folder: Of the study file.
-    """
-    return folder, Path()
 
 
 def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
@@ -294,7 +289,7 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     fields = {**as_fields(model), "augment": as_written(model.augment, code=True)}
     if "augment" in changes:
         try:
-            changes = {**changes, "augment": with_code(changes["augment"], own_folders(folder))}
+            changes = {**changes, "augment": with_code(changes["augment"], (folder, Path()))}
         except NotationError as error:
             raise StudyError(f"data.augment: {error}") from None
     for key, value in changes.items():
@@ -328,59 +323,6 @@ def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) 
     return {**model.values, **changed_kind(model.values, written), **written}
 
 
-def as_fields(model: Recipe | Data) -> dict[str, Any]:
-    """The fields of a recipe or data as a study file writes them, by name.
-
-    Args:
-        model: The recipe or data.
-    """
-    if isinstance(model, Data):
-        return data_fields(model)
-    found = {key: each.written if isinstance(each, (OwnCode, Part)) else each for key, each in model.values.items()}
-    return found | ({"python": None} | model.python.written if model.python else {})
-
-
-def all_fields(model: Recipe | Data) -> dict[str, Any]:
-    """The fields as as_fields() gives them, with the defaults of the signatures of own code among its `args`.
-
-    Args:
-        model: The recipe or data.
-    """
-    fields = as_fields(model)
-    for name, own in own_codes(model).items():
-        if name in ("python", "own"):  # it stands beside the other fields
-            fields["args"] = own.all_arguments
-        else:
-            fields[name] = {**own.written, "args": own.all_arguments}
-    return fields
-
-
-def own_codes(model: Recipe | Data) -> dict[str, OwnCode]:
-    """The user's own code in a recipe or data by its field, without augmentation steps.
-
-    Args:
-        model: The recipe or data.
-    """
-    if isinstance(model, Data):
-        return {"own": model.own} if model.own else {}
-    return model.own_code
-
-
-def dotted_fields(prefix: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields by dotted name. Those inside a mapping stand beside the mapping: "recipe.loss" and "recipe.loss.args".
-
-    Args:
-        prefix: Of the names, such as "recipe".
-        fields: As all_fields() gives them.
-    """
-    found: dict[str, Any] = {}
-    for key, value in fields.items():
-        found[f"{prefix}.{key}"] = value
-        if isinstance(value, dict):
-            found |= dotted_fields(f"{prefix}.{key}", value)
-    return found
-
-
 def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) -> dict[str, Any]:
     """A mapping with one value changed, which may be inside mappings of it. A name there is short for {name: ...}."""
     first, *rest = path
@@ -392,24 +334,3 @@ def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) ->
     if not isinstance(inner, dict | None):
         raise StudyError(f"{place}.{'.'.join(rest)}: {place} is {describe(inner)}, not a mapping")
     return {**fields, first: _changed(inner or {}, place, rest, value)}
-
-
-def value_at(model: Recipe | Data, field: str) -> Any:
-    """The value of a field, as a study file writes it; None where it has none.
-
-    Args:
-        model: The recipe or data.
-        field: Its name. A dotted field is inside another: "loss.args.gamma".
-    """
-    if isinstance(model, Recipe) and isinstance(found := getattr(model, field, None), (int, float)):
-        return found  # most axes are numbers of a recipe, and a plan asks for them often
-    first, *rest = field.split(".")
-    found = all_fields(model).get(first)
-    if isinstance(model, Recipe) and isinstance(found, str) and first in KINDS and rest:
-        return found if rest == ["name"] else model.used.get(rest[0])
-    for key in rest:
-        if isinstance(found, dict):
-            found = found.get(key)
-        elif LEADING.get(first) != key:  # one value alone is that of its leading field
-            return None
-    return found

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
 from ablate.kinds.figures import CHOICES, DEFAULTS
-from ablate.study.budget_schema import BudgetFile
+from ablate.study.budget_file import BudgetFile
+from ablate.study.data import Keep
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
-from ablate.study.extra_test_schema import ExtraTestFile
+from ablate.study.extra_test_file import ExtraTestFile
 from ablate.study.figure_style import FigureStyleFile
-from ablate.study.frozen import Frozen
-from ablate.study.keep import Keep
-from ablate.study.measure_schema import Measures
+from ablate.study.measure_file import Measures
 from ablate.study.program_schema import ProgramFile
-from ablate.study.published_schema import PublishedFile
+from ablate.study.published import PublishedFile
 from ablate.study.search_schema import SearchFile, TuneFile, ValidationFile
 from ablate.study.study import EpochRule
 from ablate.study.table_style import LabelsFile, OwnLabel, TableStyle
 from ablate.study.tasks import CLASSIFICATION, TASKS
-from ablate.study.written_forms import NET, Axes, Changes, DepthRuleField, Title, at_place
+from ablate.study.written_forms import NET, Axes, Changes, DepthRuleField, Frozen, Title, at_place
 
 _FigureName: Any = Literal[CHOICES]
 

@@ -22,8 +22,8 @@ from ablate.study.held_out import read_held_out
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import StudyFile
+from ablate.study.search import Parameter, Search
 from ablate.study.space_file import DEFAULT_STATISTIC, SpaceReader
-from ablate.study.study import Parameter, Search
 from ablate.study.values import axis_values
 
 SEARCH = "search"

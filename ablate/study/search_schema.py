@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from ablate.study.decision import CostName
-from ablate.study.frozen import Frozen
-from ablate.study.written_forms import Seed, axes_schema
+from ablate.study.written_forms import Frozen, Seed, axes_schema
 
 _COST = {"enum": list(get_args(CostName))}
 

@@ -23,11 +23,11 @@ def short_names(variants: Sequence[Variant], solved: Sequence[str], rest: Sequen
         solved: The axes that are solved for a budget.
         rest: The other part of each variant's label, with the axes of recipe and data.
     """
-    codes = [code_name(variant) for variant in variants]
+    codes = [_code_name(variant) for variant in variants]
     several = len({code or variant.net for code, variant in zip(codes, variants)}) > 1
     arguments = [arguments_of(variant.architecture) if code else {} for code, variant in zip(codes, variants)]
     varying = {code: _varying([each for other, each in zip(codes, arguments) if other == code]) for code in set(codes)}
-    changed = {code for code, variant in zip(codes, variants) if not is_base(variant)}
+    changed = {code for code, variant in zip(codes, variants) if not _is_base(variant)}
 
     def name(i: int, written: bool, text: Callable[[Any], str]) -> str:
         code, variant = codes[i], variants[i]
@@ -36,7 +36,7 @@ def short_names(variants: Sequence[Variant], solved: Sequence[str], rest: Sequen
         axes = [axis.split(".")[1] for axis in (*variant.axes, *solved) if axis.startswith(ARGUMENT)]
         shown = [key for key in dict.fromkeys(axes) if key in varying[code]] if written else varying[code]
         parts = [f"{key} {text(arguments[i][key])}" for key in shown if key in arguments[i]]
-        if is_base(variant) and code in changed:
+        if _is_base(variant) and code in changed:
             parts = [BASE, *parts]
         return ", ".join([code, *parts] if several or not parts else parts)
 
@@ -49,12 +49,8 @@ def short_names(variants: Sequence[Variant], solved: Sequence[str], rest: Sequen
     ]
 
 
-def is_base(variant: Variant) -> bool:
-    """Whether no axis of a variant changes an argument of user-defined code.
-
-    Args:
-        variant: Of a study.
-    """
+def _is_base(variant: Variant) -> bool:
+    """Whether no axis of a variant changes an argument of user-defined code."""
     return not any(axis.startswith(ARGUMENT) for axis in variant.axes)
 
 
@@ -68,7 +64,7 @@ def describe_codes(variants: Sequence[Variant]) -> list[str]:
     """
     of_code: dict[str, list[Variant]] = {}
     for variant in variants:
-        if code := code_name(variant):
+        if code := _code_name(variant):
             of_code.setdefault(code, []).append(variant)
     found = []
     for code, several in of_code.items():
@@ -76,7 +72,7 @@ def describe_codes(variants: Sequence[Variant]) -> list[str]:
         shared = {key: value for key, value in written[0].items() if all(each.get(key, ...) == value for each in written)}
         text = f"{code}({written_arguments(json.dumps(shared))})" if shared else code
         arguments = [arguments_of(variant.architecture) for variant in several]
-        bases = [each for variant, each in zip(several, arguments) if is_base(variant)]
+        bases = [each for variant, each in zip(several, arguments) if _is_base(variant)]
         if bases and len(bases) < len(several):
             values = [f"{key} {plain(bases[0][key])}" for key in _varying(arguments) if key in bases[0]]
             text += f" ({BASE}: {', '.join(values)})" if values else ""
@@ -84,12 +80,8 @@ def describe_codes(variants: Sequence[Variant]) -> list[str]:
     return found
 
 
-def code_name(variant: Variant) -> str:
-    """The name of a network of user-defined code without its arguments, such as "mynet:build"; "" for other networks.
-
-    Args:
-        variant: Of a study.
-    """
+def _code_name(variant: Variant) -> str:
+    """The name of a network of user-defined code without its arguments, such as "mynet:build"; "" for other networks."""
     architecture = variant.architecture
     if not architecture.code:
         return ""

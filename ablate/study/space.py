@@ -9,7 +9,8 @@ from typing import Any
 
 from ablate.nets.architecture import DECIMALS, format_block
 from ablate.nets.options import parse_block
-from ablate.study.study import Parameter, Search
+from ablate.study.document import is_number
+from ablate.study.search import Parameter, Search
 
 
 def present(parameter: Parameter, values: dict[str, Any]) -> bool:
@@ -37,7 +38,7 @@ def contains(parameter: Parameter, value: Any) -> bool:
             assert parameter.low is not None and parameter.high is not None
             return parameter.low <= len(kernels) <= parameter.high and set(kernels) <= set(parameter.choices)
         case _:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            if not is_number(value):
                 return False
             low, high, step = parameter.low, parameter.high, parameter.step
             assert low is not None and high is not None

@@ -13,9 +13,9 @@ from ablate.nets.architecture import format_block
 from ablate.nets.options import parse_block
 from ablate.study.data import HeldOut
 from ablate.study.document import Document, KeyPath
+from ablate.study.search import Parameter, Search
 from ablate.study.search_schema import RangeFile, SearchFile, SpaceFile
 from ablate.study.space import contains, grid, present
-from ablate.study.study import Parameter, Search
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 

@@ -13,7 +13,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.axis_text import plain
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, is_whole, open_document
+from ablate.study.document import Document, KeyPath, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.heading import heading
 from ablate.study.network_file import read_network_study
@@ -24,7 +24,7 @@ from ablate.study.study import Study
 from ablate.study.table_style import SEARCH_COLUMNS, read_labels
 from ablate.study.until import read_until
 from ablate.study.validation import validate
-from ablate.study.values import listed_seeds
+from ablate.study.values import read_seeds
 
 
 def load_study(
@@ -187,9 +187,4 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
         until = read_until(document, file.seeds, compared, file.search is not None)
         return tuple(range(until.most)), until
     seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
-    if isinstance(seeds, list) and seeds:
-        return listed_seeds(document, ("seeds",), seeds), None
-    if isinstance(seeds, list) or not is_whole(seeds) or not 0 <= seeds <= 10_000:
-        wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
-        document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(range(seeds)), None
+    return read_seeds(document, ("seeds",), seeds, 0, more=", or {from: 4, to: 20, until: decided}"), None

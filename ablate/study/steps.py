@@ -5,6 +5,7 @@ A step can be impossible, such as a width that the number of attention heads doe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -74,18 +75,13 @@ class StepCosts:
         return costs == sorted(costs)
 
 
-Bisection = Callable[[int, Cost, int], int]  # (limit, cost, last step) -> step, where the cost grows
-
-
-def choose_step(costs: StepCosts, target: int | None, maximum: int, closest: Bisection, largest: Bisection) -> Step:
+def choose_step(costs: StepCosts, target: int | None, maximum: int) -> Step:
     """The step with the cost closest to a target, or with the largest cost within a maximum; the cheapest if there is none.
 
     Args:
         costs: Of the range.
         target: The wanted cost; None if there is a maximum.
         maximum: The highest allowed cost; ignored if there is a target.
-        closest: Finds the step with the cost closest to a target.
-        largest: Finds the largest step with a cost within a maximum; 0: none is.
 
     Raises:
         BudgetError: No step is possible, or the cost does not grow and there are too many steps to try them all.
@@ -98,7 +94,7 @@ def choose_step(costs: StepCosts, target: int | None, maximum: int, closest: Bis
         missed = missed or found is None
         return IMPOSSIBLE if found is None else costs.known[found]
 
-    n = closest(target, cost_from, costs.most) if target else max(1, largest(maximum, cost_from, costs.most))
+    n = closest_to(target, cost_from, costs.most) if target else max(1, largest_within(maximum, cost_from, costs.most))
     chosen = costs.next(n)
     if chosen is not None:
         found = Step(chosen, costs.next(chosen - 1, -1), costs.next(chosen + 1))
@@ -126,3 +122,51 @@ def _of_all(known: dict[int, int], target: int | None, maximum: int) -> Step:
     cheaper = [step for step in order if known[step] < known[chosen]]
     dearer = [step for step in order if known[step] > known[chosen]]
     return Step(chosen, cheaper[-1] if cheaper else None, dearer[0] if dearer else None)
+
+
+def closest_to(target: int, cost: Cost, high: int) -> int:
+    """The n in 1..high with the cost closest to the target; the smaller n on a tie.
+
+    Args:
+        target: The wanted cost.
+        cost: N -> cost, increasing.
+        high: The largest n.
+    """
+    below = largest_within(target, cost, high)
+    if below == 0:
+        return 1
+    if below == high:
+        return high
+    return below if target - cost(below) <= cost(below + 1) - target else below + 1
+
+
+def largest_within(maximum: int, cost: Cost, high: int) -> int:
+    """The largest n in 1..high with a cost within the maximum; 0 if there is none.
+
+    Costs are linear in depth and nearly quadratic in width, so a parabola through the costs of 1, 2 and the last n
+    predicts the answer. After ten predictions, bisection finds the rest.
+
+    Args:
+        maximum: The highest allowed cost.
+        cost: N -> cost, increasing.
+        high: The largest n.
+    """
+    first = cost(1)
+    if first > maximum or high == 1:
+        return int(first <= maximum)
+    slope = cost(2) - first
+    if first + slope > maximum or high == 2:
+        return 1 + (first + slope <= maximum)
+    low, over, curve, looks = 2, high + 1, 0.0, 0
+    while low + 1 < over:
+        root = (slope - curve) ** 2 + 4 * curve * (maximum - first)
+        if looks < 10 and root > 0 and (halves := slope - curve + math.sqrt(root)) > 0:
+            guess = int(1 + 2 * (maximum - first) / halves + 1e-6)  # of first + slope (n - 1) + curve (n - 1) (n - 2)
+            guess = guess if looks else 1 << guess.bit_length()  # a power of two, so that many networks share this count
+        else:
+            guess = (low + over) // 2
+        n, looks = min(max(guess, low + 1), over - 1), looks + 1
+        found = cost(n)
+        low, over = (n, over) if found <= maximum else (low, n)
+        curve = ((found - first) / (n - 1) - slope) / (n - 2)
+    return low

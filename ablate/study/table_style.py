@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from ablate.errors import StudyError, allowed
 from ablate.study.document import Document
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",

@@ -23,7 +23,7 @@ from ablate.nets.detection import faster_rcnn
 from ablate.nets.families import Head
 from ablate.registry import Kind, Registry
 from ablate.study.decision import Decision, Split
-from ablate.study.frozen import Frozen
+from ablate.study.written_forms import Frozen
 
 CLASSIFICATION = "classification"
 

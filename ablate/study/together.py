@@ -13,7 +13,7 @@ from ablate.study.baseline import find_baselines
 from ablate.study.data import Data
 from ablate.study.document import Document
 from ablate.study.expand import beside_axes
-from ablate.study.heading import heading, panels_of
+from ablate.study.heading import heading
 from ablate.study.labels import label
 from ablate.study.limits import limited_costs
 from ablate.study.plan import Enumeration, enumerate_variants
@@ -78,7 +78,7 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
         where=None,
         budget=None,
         baseline=None,
-        panels=panels_of(file),
+        panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(one for study in studies for one in study.published),
         chosen=tuple(dict.fromkeys(text for study in studies for text in study.chosen)),
         measures=tuple(dict.fromkeys(one for study in studies for one in study.measures)),

@@ -7,22 +7,21 @@ from typing import Any
 
 from ablate.errors import allowed, describe
 from ablate.study.data import HeldOut
-from ablate.study.document import Document, KeyPath, is_whole
+from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.program import Program
 from ablate.study.program_axes import wanted_axes
 from ablate.study.program_search import axis_check, check_pruner
 from ablate.study.recipe import Recipe
 from ablate.study.schema import StudyFile
+from ablate.study.search import Parameter, Tune
 from ablate.study.search_file import check_ends
-from ablate.study.search_schema import TuneFile
 from ablate.study.space_file import SpaceReader
-from ablate.study.study import Entry, Parameter, ShownMeasure, Tune
-from ablate.study.values import listed_seeds
+from ablate.study.study import Entry, ShownMeasure
+from ablate.study.values import read_seeds
 
 TUNE = "tune"
 OF_NETWORK = ("dropout", "survival")  # axes that can be tuned, besides args.*: they leave a network's layers as they are
-MOST_SEEDS = 10_000  # of a candidate
 FIRST_SEED = 1000  # of a candidate's trainings; a study that is not told otherwise reports seeds from 0
 
 
@@ -68,7 +67,7 @@ def read_tune(
     parts = tuple(part.model_copy(update={"test": False}) for part in held_out)
     if tune.validation is not None:
         parts, *_ = [read_held_out(document, (TUNE, "validation"), tune.validation, one) for one in data]
-    seeds = _seeds(document, tune)
+    seeds = read_seeds(document, (TUNE, "seeds"), tune.seeds, 1, FIRST_SEED)
     reader = SpaceReader(document, TUNE, tune, check=check)
     reader.check_pairs((len(parts) or 1) * len(seeds))
     reader.check_trials()
@@ -102,7 +101,7 @@ def read_program_tune(
             (TUNE, "validation"),
             f"'tune.validation' is not valid in a study with 'program'; its {by} chooses, on its own images",
         )
-    seeds = _seeds(document, tune)
+    seeds = read_seeds(document, (TUNE, "seeds"), tune.seeds, 1, FIRST_SEED)
     if len(seeds) > 1 and "seed" not in program.placeholders:
         document.fail((TUNE, "seeds"), f"tune.seeds: no {{seed}} in program.command, so {len(seeds)} would be the same run")
     reader = SpaceReader(document, TUNE, tune, axis_check(wanted_axes(program)))
@@ -114,14 +113,3 @@ def read_program_tune(
 def _overlap(one: str, other: str) -> bool:
     """Whether two axes are the same, or one is inside the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _seeds(document: Document, tune: TuneFile) -> tuple[int, ...]:
-    """The seeds of a candidate's trainings, from their number or a list."""
-    seeds = tune.seeds
-    if isinstance(seeds, list) and seeds:
-        return listed_seeds(document, (TUNE, "seeds"), seeds)
-    if not is_whole(seeds) or not 1 <= seeds <= MOST_SEEDS:
-        wanted = f"how many (1 to {MOST_SEEDS}), or a list of different whole numbers from 0"
-        document.fail((TUNE, "seeds"), f"tune.seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(range(FIRST_SEED, FIRST_SEED + seeds))

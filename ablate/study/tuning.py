@@ -21,12 +21,14 @@ from ablate.study.axes import BESIDE, dotted, with_argument
 from ablate.study.axis_text import plain
 from ablate.study.data import HeldOut, hold_out
 from ablate.study.decision import VALIDATION_ERROR
+from ablate.study.fields import value_at
 from ablate.study.labels import label
 from ablate.study.make_variant import check_batches
 from ablate.study.program import ProgramStudy, ProgramVariant
-from ablate.study.resolve import replace_fields, value_at
+from ablate.study.resolve import replace_fields
+from ablate.study.search import Search, Tune
 from ablate.study.space import contains, present
-from ablate.study.study import Search, Study, Trial, Tune, Variant
+from ablate.study.study import Study, Trial, Variant
 
 NAME = "tune"  # of the searches in Optuna's storage, before their digest
 SHARE = 10  # one in so many training images is held out where the study does not say how many
@@ -96,22 +98,9 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
         search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition)
         of_variant = replace(
-            study,
-            name=NAME,
-            data=data,
-            recipe=variant.recipe,
-            seeds=tune.seeds,
-            entries=(),
-            where=None,
-            budget=None,
-            measured_budget=None,
-            baseline=None,
-            published=(),
-            search=search,
-            decision=VALIDATION_ERROR,
-            held_out=(),
-            measures=(),
-            tune=None,
+            study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
+            measured_budget=None, baseline=None, published=(), search=search, decision=VALIDATION_ERROR, held_out=(),
+            measures=(), tune=None,
         )  # fmt: skip
 
         def make(values: dict[str, Any], bare: Variant = bare, part: HeldOut = parts[0]) -> Variant:
@@ -150,18 +139,11 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
     for variant in study.variants:
         about = {"program": study.program.identity(), "axes": dict(variant.axes), "by": by.name, "goal": by.goal}
         search = _search_of(tune.search, tune, variant.net, variant.axes, _as_json(about))
+        base = {axis: value for axis, value in variant.axes.items() if axis not in search.axes}
         of_variant = replace(
-            study,
-            name=NAME,
-            seeds=tune.seeds,
-            variants=(),
-            baselines=(),
-            decide_by=tune.decide_by,
-            search=search,
-            base={axis: value for axis, value in variant.axes.items() if axis not in search.axes},
-            where=None,
-            tune=None,
-        )
+            study, name=NAME, seeds=tune.seeds, variants=(), baselines=(), decide_by=tune.decide_by, search=search,
+            base=base, where=None, tune=None,
+        )  # fmt: skip
 
         def make(values: dict[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
             shown = (f"{axis} {plain(value)}" for axis, value in values.items())

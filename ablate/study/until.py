@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field, create_model
 
 from ablate.statistics.sequential import MOST, Rule
 from ablate.study.document import Document
-from ablate.study.frozen import Frozen
 from ablate.study.validation import validate
+from ablate.study.written_forms import Frozen
 
 PLACE = ("seeds",)
 _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python

@@ -10,8 +10,10 @@ from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
 from ablate.own_code import REFERENCE, own_code_error
-from ablate.study.document import Document, KeyPath, is_whole
+from ablate.study.document import Document, KeyPath, is_number, is_whole
 from ablate.study.written_forms import NET_AXES
+
+MOST_SEEDS = 10_000  # where only their number is written
 
 
 def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
@@ -35,15 +37,14 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
         document.fail(path, f"{axis}: an empty list; allowed: one value or more")
 
     def check(value: Any) -> Any:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if axis == "net" and isinstance(value, dict):
             return None
         if axis in ("l", "depth", "N", "cardinality", "base_width"):
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
+            if not is_whole(value) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
         elif "." in axis and group != "args" and value is None:
             return "a value"
-        elif axis in ("k", "dropout", "survival") and not number:
+        elif axis in ("k", "dropout", "survival") and not is_number(value):
             return "a number"
         elif axis in CHOICES and value not in CHOICES[axis]:
             return ", ".join(CHOICES[axis])
@@ -72,22 +73,32 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
     return tuple(values)
 
 
-def listed_seeds(document: Document, path: KeyPath, seeds: list[Any]) -> tuple[int, ...]:
-    """The seeds of a list at a path.
+def read_seeds(
+    document: Document, path: KeyPath, seeds: Any, least: int, first: int = 0, more: str = ""
+) -> tuple[int, ...]:
+    """The seeds of a list at a path, or so many from the first one on.
 
     Args:
         document: The study file's values and their places.
-        path: Where the list is.
-        seeds: The list, not empty.
+        path: Where the seeds are.
+        seeds: A list, or how many.
+        least: How many there must be, where only their number is written.
+        first: The first one then.
+        more: What else is allowed, for the message.
 
     Raises:
-        StudyError: One is no seed, or is listed twice; the message names its place.
+        StudyError: They are neither, or a seed of the list is none or is listed twice; the message names the place.
     """
     name, found = ".".join(map(str, path)), set[int]()
-    for i, seed in enumerate(seeds):
+    for i, seed in enumerate(seeds if isinstance(seeds, list) else ()):
         if not is_whole(seed) or not 0 <= seed < 2**31:
             document.fail((*path, i), f"{name}: found {describe(seed)}; allowed: whole numbers from 0 below {2**31:,}")
         if seed in found:
             document.fail((*path, i), f"{name}: {seed} is listed twice; list it once")
         found.add(seed)
-    return tuple(seeds)
+    if found:
+        return tuple(seeds)
+    if not is_whole(seeds) or not least <= seeds <= MOST_SEEDS:
+        wanted = f"how many ({least} to {MOST_SEEDS}), or a list of different whole numbers from 0{more}"
+        document.fail(path, f"{name}: found {describe(seeds)}; allowed: {wanted}")
+    return tuple(range(first, first + seeds))

@@ -1,15 +1,21 @@
-"""Forms in which several keys of a study file are written, as pydantic types."""
+"""Forms in which several keys of a study file are written, as pydantic types, and the base of its models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ablate.nets.family import STYLE_AXES
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
+
+
+class Frozen(BaseModel):
+    """A model that cannot be changed, refuses unknown keys and converts no types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def axes_schema(**more: Any) -> WithJsonSchema:

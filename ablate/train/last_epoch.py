@@ -16,7 +16,7 @@ from ablate.errors import DataError, NotationError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.measures import ERROR, key_of, take_measure
 from ablate.records.logits import TESTED, Logits, write_evaluation
-from ablate.study.extra_test import ExtraTest
+from ablate.study.data import ExtraTest
 from ablate.train.batches import TestBatches, resident_batch
 from ablate.train.job import Job
 from ablate.train.process_group import ALONE, ProcessGroup

@@ -413,7 +413,7 @@ def test_a_network_that_is_the_value_is_not_said_twice(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_budget_in_words(budget: dict[str, Any], said: str) -> None:
-    empty = Budget("parameters", None, 0.04, None, None, (), "error")
+    empty = Budget("parameters", None, 0.04, None, None, "error")
     assert describe_budget(replace(empty, **budget)) == said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from ablate.records.records import trial_state
 from ablate.report.candidate import Candidate, CandidateState
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport
-from ablate.search.network_candidates import candidate_trials
 from ablate.study.make_variant import candidate_maker
 from ablate.study.spec import load_study
 from ablate.study.study import Study
@@ -47,7 +47,8 @@ def candidate(
     """A candidate with the errors of its first trainings, in percent; the pruner was told them."""
     variant = candidate_maker(study)(dict(values))
     told = dict(enumerate(errors)) if intermediate is None else intermediate
-    trials = candidate_trials(study, variant)
+    assert study.search is not None
+    trials = tuple(replace(variant, folds=study.search.held_out).trials(study.seeds))
     return Candidate(
         number, state, dict(values), variant, trials, dict(enumerate(errors)), told, {}, enqueued, study.labels.texts
     )

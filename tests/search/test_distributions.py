@@ -13,9 +13,9 @@ from optuna.storages import RDBStorage
 from recorded import DIGITS
 
 from ablate.search.distributions import all_distributions, optuna_params, pick_values, suggest_with
+from ablate.study.search import Search
 from ablate.study.space import contains, grid, present
 from ablate.study.spec import load_study
-from ablate.study.study import Search
 
 EVERY_KIND = """
     family: [WRN, pre-ResNet]

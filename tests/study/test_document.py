@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UNPRINTABLE, StudyError, describe
-from ablate.study import document
+from ablate.study import yaml_text
 from ablate.study.document import MAX_BYTES, OVERRIDE, Document, read_document, read_text
 
 
@@ -186,7 +186,7 @@ def test_alias_bomb_is_refused_at_once() -> None:
 
 
 def test_number_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "MAX_VALUES", 10)
+    monkeypatch.setattr(yaml_text, "MAX_VALUES", 10)
     assert value("[1, 2, 3, 4, 5, 6, 7, 8, 9]") == list(range(1, 10))
     assert error("[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]") == "f:1:29: more than 10 values"
 

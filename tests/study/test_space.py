@@ -12,10 +12,11 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.data import HeldOut
+from ablate.study.search import Parameter, Search
 from ablate.study.space import contains, grid, is_finite, present, round_value, settings
 from ablate.study.space_file import MAX_GRID
 from ablate.study.spec import load_study
-from ablate.study.study import Parameter, Search, Study
+from ablate.study.study import Study
 
 SPACE = "{dropout: {low: 0.0, high: 0.6, step: 0.05}}"
 BASE = f"""\

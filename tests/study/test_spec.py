@@ -12,12 +12,13 @@ from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
+from ablate.study.fields import as_fields
 from ablate.study.json_schema import json_schema
 from ablate.study.make_variant import candidate_maker
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Initialization, Recipe
-from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
+from ablate.study.resolve import read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile
 from ablate.study.space import grid
 from ablate.study.spec import load_any_study, load_study
@@ -107,7 +108,7 @@ def test_full_study(tmp_path: Path) -> None:
     assert study.entries[1].axes == {"k": (1, 0.5), "depth": (16,), "block": ("B(1,3,1)",)}
     assert study.entries[2].axes == {"N": (1, 2), "k": (1, 1), "l": (2, 3)}
     assert study.where == "k <= 2"
-    assert study.budget == Budget("parameters", None, pytest.approx(0.03), 1000, 2_500_000, (), "drop")
+    assert study.budget == Budget("parameters", None, pytest.approx(0.03), 1000, 2_500_000, "drop")
     assert study.baseline is not None and study.baseline[0] == "WRN-16-1"
 
 
@@ -321,7 +322,7 @@ def test_overrides_apply(tmp_path: Path) -> None:
 )
 def test_quantities(tmp_path: Path, text: str, expected: int) -> None:
     study = load_study(write(tmp_path, BASE.replace("{max: 9M}", text)))
-    assert study.budget == Budget("parameters", expected, 0.05, None, None, (), "error")
+    assert study.budget == Budget("parameters", expected, 0.05, None, None, "error")
 
 
 @pytest.mark.parametrize("text, expected", [("12%", 0.12), ("0.5 %", 0.005), ("0.12", 0.12), ("0", 0.0)])

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import BudgetError, NotationError
-from ablate.study.budget import closest_to, largest_within
 from ablate.study.steps import MOST_TRIED, Step, StepCosts, choose_step
 
 
@@ -21,7 +20,7 @@ def chosen(cost: Callable[[int], int], most: int, target: int | None = None, max
         asked.append(step)
         return cost(step)
 
-    found = choose_step(StepCosts(counted, most), target, maximum, closest_to, largest_within)
+    found = choose_step(StepCosts(counted, most), target, maximum)
     assert len(set(asked)) == len(asked)
     return found, len(asked)
 

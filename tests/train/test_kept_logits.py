@@ -19,8 +19,7 @@ from ablate.records.logits import TESTED, Logits, read_evaluation, read_logits, 
 from ablate.records.merge import merge_runs
 from ablate.records.records import Record, read_record
 from ablate.records.result import FINAL
-from ablate.study.data import Data, HeldOut
-from ablate.study.keep import Keep
+from ablate.study.data import Data, HeldOut, Keep
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 from ablate.train.attempt import Attempt

@@ -18,7 +18,7 @@ from ablate.report.fitted_curve import FITTED, fit_curve
 from ablate.report.setting import MEASURES
 from ablate.study.axis_text import plain, short_axis
 from ablate.study.decision import VALIDATION_ERROR, Decision
-from ablate.study.study import Parameter
+from ablate.study.search import Parameter
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
