@@ -126,9 +126,9 @@ def remembered_precision(runs: Path) -> ChosenPrecision | None:
     Raises:
         RecordError: precision.json is not what ablate writes.
     """
-    match found := _read(runs / PRECISION, 1 << 12, ...):
-        case _ if found is ...:
-            return None
+    if (found := _read(runs / PRECISION, 1 << 12, ...)) is ...:
+        return None
+    match found:
         case {"precision": str(name), "device": str(device)} if len(found) == 2 and name in CHOSEN and device.isprintable():
             return ChosenPrecision(name, device)
     raise RecordError(f"{runs / PRECISION}: is not a file of ablate; remove it and name the precision in the study")

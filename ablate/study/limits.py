@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ablate.kinds.costs import MEASURED_COSTS
@@ -41,15 +40,6 @@ class Measured(NamedTuple):
 Measure = Callable[[Sequence[Any]], Measured]  # of variants
 
 
-def nothing_measured(variants: Sequence[Any]) -> Measured:
-    """What is known of the measured costs of variants where there are no probes: nothing.
-
-    Args:
-        variants: Any.
-    """
-    return Measured([{}] * len(variants), "")
-
-
 def limited_costs(where: str | None, budget: MeasuredBudget | None) -> tuple[str, ...]:
     """The measured costs that a study limits, in order.
 
@@ -59,16 +49,3 @@ def limited_costs(where: str | None, budget: MeasuredBudget | None) -> tuple[str
     """
     named = names_in(where) if where else set()
     return tuple(name for name in MEASURED_COSTS if name in named or (budget and name == budget.measure))
-
-
-@dataclass
-class Limited:
-    """What could not be said when a study's variants were limited to measured costs.
-
-    Args:
-        unmeasured: The labels of the variants that are not measured; they are kept.
-        conditions: As in Measured.
-    """
-
-    unmeasured: list[str] = field(default_factory=list)
-    conditions: str = ""

@@ -23,7 +23,7 @@ from ablate.study.expand import beside_axes, cells
 from ablate.study.expression import compile_expression, names_in
 from ablate.study.fields import own_codes
 from ablate.study.labels import label
-from ablate.study.limits import Limited, Measure, limited_costs, nothing_measured
+from ablate.study.limits import Measure, Measured, limited_costs
 from ablate.study.make_variant import excluded, make_variant, with_all_arguments
 from ablate.study.names import in_own_words, told_apart
 from ablate.study.recipe import Recipe
@@ -130,14 +130,16 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @_without_garbage_collection()
 def enumerate_variants(
-    study: Study, beside: Callable[[Entry, Data], dict[str, Any]] | None = None, measure: Measure = nothing_measured
+    study: Study,
+    beside: Callable[[Entry, Data], dict[str, Any]] | None = None,
+    measure: Measure = lambda variants: Measured([{}] * len(variants), ""),
 ) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
         study: As loaded by load_study().
         beside: As returned by beside_axes() for more studies than this one; None: of this study.
-        measure: Returns the measured costs of variants, for a study that limits them.
+        measure: Returns the measured costs of variants, for a study that limits them; by default none is measured.
 
     Raises:
         StudyError: A variant is not valid, none is left, or there are too many trials; the message names the place.
@@ -154,13 +156,14 @@ def enumerate_variants(
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         made.add(entry, variant, network, own)
-    limits = made.keep_within(limited, after, measure) if limited and made.found else Limited()
+    if limited and made.found:
+        made.keep_within(limited, after, measure)
     variants = made.named()
     _check_panels(study, made.names)
     of_designs = tuple(line for entry in study.entries for line in entry.remarks)
     return Enumeration(
         tuple(variants), tuple(made.solved), tuple(made.merged), tuple(made.dropped), made.names, study.chosen, of_designs,
-        limited, tuple(limits.unmeasured), limits.conditions,
+        limited, tuple(made.unmeasured), made.conditions,
     )  # fmt: skip
 
 
@@ -182,6 +185,8 @@ class _Made:
         self.solved: list[str] = []
         self.merged: list[str] = []
         self.dropped: list[str] = []
+        self.unmeasured: list[str] = []
+        self.conditions = ""
 
     def add(self, entry: Entry, variant: Variant, network: Network, own: str) -> None:
         """Add a variant, unless it is dropped or is there already. `own` is the author's name of the row."""
@@ -208,9 +213,7 @@ class _Made:
         if own:
             self.labelled[label(variant)] = entry.place
 
-    def keep_within(
-        self, limited: Sequence[str], holds: Callable[[dict[str, Any]], bool] | None, measure: Measure
-    ) -> Limited:
+    def keep_within(self, limited: Sequence[str], holds: Callable[[dict[str, Any]], bool] | None, measure: Measure) -> None:
         """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
 
         Args:
@@ -219,10 +222,10 @@ class _Made:
             measure: As in enumerate_variants().
         """
         measured, budget = measure([*self.found.values()]), self.study.measured_budget
-        limits = Limited(conditions=measured.conditions)
+        self.conditions = measured.conditions
         for (key, variant), costs in zip([*self.found.items()], measured.costs):
             if not set(limited) <= costs.keys():
-                limits.unmeasured.append(label(variant))
+                self.unmeasured.append(label(variant))
                 continue
             miss = excluded(self.study, holds, variant, self.rules[id(variant)], costs) if holds else ""
             if budget and not miss:
@@ -234,7 +237,6 @@ class _Made:
                 del self.found[key]
         left = set(map(id, self.found.values()))
         self.names = {name: kept for name, of in self.names.items() if (kept := [one for one in of if id(one) in left])}
-        return limits
 
     def named(self) -> list[Variant]:
         """The variants in order, each under a name of its own. Fails if none is left, or if there are too many."""
