@@ -82,7 +82,8 @@ def trace(
     data = data.model_copy(update={"image_size": shape[1]})
     seen: list[tuple[Pass, Watched]] = []
     with FakeTensorMode(allow_non_fake_inputs=True), instead_of_a_gpu():
-        network, average = (on_gpu(build(blueprint(architecture, classes, shape), **dict(recipe.init))) for _ in range(2))
+        made = (on_gpu(build(blueprint(architecture, classes, shape), **dict(recipe.init))) for _ in range(2))
+        network, average = next(made), next(made) if recipe.ema.decay else None
         if recipe.checkpoint_activations == "blocks":
             checkpoint_blocks(network)
         pixels = torch.empty((IMAGES, *shape[1:], shape[0]), dtype=torch.uint8, device="cuda")
@@ -91,7 +92,7 @@ def trace(
         with rates_given_late():
             optimizer = make_optimizer(recipe, network)
         batches = TrainingBatches(part, normalization, data, recipe, 0)
-        training = Training(network, optimizer, batches, recipe, plain, average if recipe.ema.decay else None)
+        training = Training(network, optimizer, batches, recipe, plain, average)
         testing = Testing(network, TestBatches(part, normalization, BATCH), recipe)
         with mock.patch.object(Tensor, "backward", lambda *given, **more: make_gradients(training)):
             for one in (training, testing):
