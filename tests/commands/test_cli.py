@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -171,13 +172,26 @@ def test_kill_the_driver_a_worker_and_run_again(
 def test_two_drivers_never_train_the_same_trial(
     driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path, undisturbed: dict
 ) -> None:
+    runs = tmp_path / "runs"
     running = driver("run", tiny, *LONG, "--slots", 1)
-    wait_for(lambda: epochs_recorded(tmp_path / "runs") >= 1)
-    other = load_study(tiny, LONG[1::2], runs=tmp_path / "runs").run(RunOptions(inline=True, quiet=True))
+    wait_for(lambda: epochs_recorded(runs) >= 1)
+    first = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    for process in first:
+        process.suspend()  # until the other has trained a trial
+    done = len([*runs.glob("*/result.json")])
+
+    def go_on() -> None:
+        wait_for(lambda: len([*runs.glob("*/result.json")]) > done)
+        for process in first:
+            process.resume()
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(go_on)
+        other = load_study(tiny, LONG[1::2], runs=runs).run(RunOptions(inline=True, quiet=True))
     said = running.communicate(timeout=300)[0]
     assert (running.returncode, other.exit_code) == (0, 0), said
     assert other.trained and int(said.split(" trained")[0].split()[-1]) + other.trained == 4, said
-    assert results(tmp_path / "runs") == undisturbed
+    assert results(runs) == undisturbed
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,13 +72,14 @@ def test_seeds_side_by_side_are_timed_too_and_each_by_its_share(tmp_path: Path, 
     together: list[int] = []
     run = module.SideBySide.run
     monkeypatch.setattr(module.SideBySide, "run", lambda self, epochs: (together.append(len(epochs)), run(self, epochs))[1])
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=itertools.count().__next__))  # a second each
     (variant,) = variants(tmp_path, STUDY)
     events: list[dict[str, Any]] = []
     assert probe(ProbeJob(variant.trials((0,))[0], "cpu", 1, together=3), lambda: False, events.append) == "probed"
     (event,) = events
     assert event["together"] == 3 and set(together) == {1, 3} and together[-1] == 3
-    assert len(event["together_ms"]) >= 2 and min(event["together_ms"] + event["together_test_ms"]) > 0
-    assert statistics.median(event["together_ms"]) < 2.5 * statistics.median(event["train_ms"])  # of one, not of three
+    assert len(event["together_ms"]) >= 2 and set(event["train_ms"]) == {1000}
+    assert set(event["together_ms"] + event["together_test_ms"]) == {1000 * (1 / 3)}  # of one, not of three
     kept = make_probe(variant, events, "cpu", 1)
     assert kept.together == 3 and kept.together_step_ms is not None and kept.together_test_ms is not None
     write_probe(tmp_path, kept)
