@@ -1,11 +1,11 @@
 """The least time that training an image takes on a device: by its arithmetic, and by its memory traffic.
 
-Arithmetic: a forward pass and twice that backward, at the rate of a large matrix product. Memory: what a good compiler
-leaves of it, with batch norm and ReLU fused, at the rate of a large copy. For each element that a convolution makes, in
-the forward pass: written, read for the statistics, read and written normalized, read by the next convolution; backward:
-gradient read and written by the input's gradient, gradient and input read by the weights', gradient and output read for
-batch norm's sums, both read and one written when it is applied. An addition reads two and writes one, and reads and
-writes two gradients.
+Arithmetic: a forward pass and twice that backward, at the rate of a large matrix product or of a wide convolution, the
+faster of the two; a library may reach half of a processor's rate in one of them. Memory: what a good compiler leaves of it,
+with batch norm and ReLU fused, at the rate of a large copy. For each element that a convolution makes, in the forward pass:
+written, read for the statistics, read and written normalized, read by the next convolution; backward: gradient read and
+written by the input's gradient, gradient and input read by the weights', gradient and output read for batch norm's sums,
+both read and one written when it is applied. An addition reads two and writes one, and reads and writes two gradients.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORWARD, BACKWARD, ADDITION = 5, 9, 6  # times that an element passes through me
 
 
 class Rates(NamedTuple):
-    """Measured: multiply-adds a second of a large matrix product, bytes a second of a large copy, read and written."""
+    """Measured: multiply-adds a second of a large product or convolution, bytes a second of a copy, read and written."""
 
     multiply_adds: float
     bytes: float

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.functional import conv2d
 
 from ablate.data.location import default_cache
 from ablate.data.streaming import Batch
@@ -27,6 +28,7 @@ from ablate.train.training import Training
 from tests.benchmarks.jobs import TrainJob, WriteJob
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
+WIDE = {"cpu": (8, 256, 32), "cuda": (256, 512, 32)}  # images, channels and pixels a side of the convolution
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes that are copied
 RATE_SECONDS = 1.0
 ROWS = 200  # epochs in a checkpoint that is written
@@ -154,7 +156,13 @@ def measure_rates(job: tuple[str, str], stop: Stopping, report: Report) -> str:
     a, b = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
     source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    product = side**3 / _least_seconds(lambda: torch.mm(a, b), device.type)
+    images, channels, pixels = WIDE[device.type]
+    x = torch.randn(images, channels, pixels, pixels, device=device).to(kind, memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3, device=device).to(kind, memory_format=torch.channels_last)
+    product = max(
+        side**3 / _least_seconds(lambda: torch.mm(a, b), device.type),
+        9 * channels**2 * images * pixels**2 / _least_seconds(lambda: conv2d(x, weight, padding=1), device.type),
+    )
     copied = 2 * source.numel() / _least_seconds(lambda: target.copy_(source), device.type)
     report({"multiply_adds": product, "bytes": copied})
     return "completed"
