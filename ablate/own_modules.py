@@ -254,11 +254,19 @@ def _uninstalled(top: str) -> tuple[str, ...]:
     return () if folder in _appended else (folder,)
 
 
+def _syntax_tree(source: bytes, path: Path) -> ast.Module:
+    """The syntax tree of a source. A null byte in it is a SyntaxError, as Python says from 3.11.4 on."""
+    try:
+        return ast.parse(source, str(path))
+    except ValueError as error:
+        raise SyntaxError(str(error)) from None
+
+
 def _imports(module: str, path: Path) -> Iterator[str]:
     """The names of modules that a file may import, and the packages that contain the module."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     yield package or module
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+    for node in ast.walk(_syntax_tree(path.read_bytes(), path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -294,7 +302,7 @@ def _defining_file(found: Any, module: ModuleType) -> Path:
 def _normalized(path: Path) -> str:
     """The syntax tree of a source as text, without positions and docstrings."""
     source = path.read_bytes()
-    tree = ast.parse(source, str(path))
+    tree = _syntax_tree(source, path)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree) if b"__doc__" not in source else ():
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:

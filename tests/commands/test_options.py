@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 import typer
@@ -48,7 +48,8 @@ def test_an_empty_path_is_not_the_current_directory() -> None:
         for command in app.registered_commands
         if command.callback
         for name, hint in get_type_hints(command.callback, include_extras=True).items()
-        for info in getattr(hint, "__metadata__", ())
+        for part in (hint, *get_args(hint))  # Python 3.10 makes a hint optional where None is the default
+        for info in getattr(part, "__metadata__", ())
         if isinstance(info, OptionInfo) and info.metavar in ("DIR", "FILE", "PATH", "RUNS")
     }
     assert {"runs", "out", "logs", "into", "output", "weights", "data_root"} <= set(options)
