@@ -24,7 +24,7 @@ from ablate.launch.options import RunOptions
 from ablate.records.attempts import begin_attempt, open_trial
 from ablate.records.records import read_record
 
-LONG = ("-s", "recipe.epochs=15", "-s", "data.train_size=512", "-s", "seeds=1")
+LONG = ("-s", "recipe.epochs=40", "-s", "data.train_size=512", "-s", "seeds=1")
 STEPPING = """\
 import time, random
 _time, _draw = time.time, random.Random(%d)
