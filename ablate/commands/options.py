@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 
 def parse_path(text: str | Path) -> Path:
-    """A path of the command line. An empty one, as of a shell variable that is not set, would be the current directory."""
+    """A path of the command line.
+
+    Args:
+        text: Must not be empty, as that of a shell variable that is not set: it would mean the current directory.
+
+    Raises:
+        typer.BadParameter: The text is empty.
+    """
     if not str(text):
         raise typer.BadParameter("found ''; allowed: a path")
     return Path(text)
