@@ -54,9 +54,11 @@ def test_a_bad_gpu_costs_two_trials_an_attempt_and_no_trial(tmp_path: Path) -> N
     assert line.endswith("broke on it (RuntimeError: CUDA error: no kernel image is available for execution on the device)")
 
 
-def test_a_bad_trial_closes_no_gpu(tmp_path: Path) -> None:
+def test_bad_trials_close_no_gpu_for_good(tmp_path: Path) -> None:
+    """Both may break on one GPU before another trial ends well on it: it is closed, and used again once one is to blame."""
     outcomes, notes = run(tmp_path, gpus(2), 8, {f"t{i:02}": ["0", "1"] for i in (0, 3)}, seconds=0.05)
-    assert {o.task.id for o in outcomes if o.status == "failed"} == {"t00", "t03"} and not notes
+    assert {o.task.id for o in outcomes if o.status == "failed"} == {"t00", "t03"}
+    assert [note.split(" is ")[1][:8] for note in notes] in ([], ["not used", "used aga"])
     assert all(outcome.attempts == 1 + (outcome.status == "failed") for outcome in outcomes)
 
 
