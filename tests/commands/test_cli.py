@@ -161,7 +161,7 @@ def test_kill_the_driver_a_worker_and_run_again(
     wait_for(lambda: epochs_recorded(runs) >= 8)
     workers = psutil.Process(running.pid).children(recursive=True)
     running.kill()
-    gone, alive = psutil.wait_procs(workers, timeout=5)
+    gone, alive = psutil.wait_procs(workers, timeout=20)
     assert gone and not alive
     running.communicate()
     again = ablate("run", tiny, *LONG)
@@ -280,7 +280,7 @@ def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny:
     time.sleep(0.3)
     running.send_signal(signal.SIGINT)
     assert "Ctrl-C again" in running.communicate(timeout=20)[0]
-    assert running.returncode == 130 and time.monotonic() - begun < 10 and not epochs_recorded(tmp_path / "runs")
+    assert running.returncode == 130 and time.monotonic() - begun < 20 and not epochs_recorded(tmp_path / "runs")
 
 
 def test_the_package_is_run_as_the_command(ablate: Command, tmp_path: Path) -> None:

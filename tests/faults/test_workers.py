@@ -243,7 +243,7 @@ def test_who_does_not_answer_a_stop_is_ended(tmp_path: Path, monkeypatch: pytest
     threading.Timer(0, lambda: (wait_for(lambda: (tmp_path / "hangs.child").exists()), stop.raise_to(1, 75))).start()
     (outcome,) = outcomes
     assert (outcome.status, outcome.attempts) == ("interrupted", 1)
-    wait_for(lambda: not is_alive(int((tmp_path / "hangs.child").read_text())), 5)
+    wait_for(lambda: not is_alive(int((tmp_path / "hangs.child").read_text())), 20)
 
 
 def test_a_driver_that_was_stopped_does_not_take_its_own_sleep_for_silence(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_no_worker_outlives_a_driver_that_is_killed(tmp_path: Path, seconds: flo
         time.sleep(seconds)
     driver.kill()
     driver.wait()
-    _, alive = psutil.wait_procs(marked(mark), timeout=5)
+    _, alive = psutil.wait_procs(marked(mark), timeout=20)
     assert not alive and not marked(mark)
 
 

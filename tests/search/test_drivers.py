@@ -63,7 +63,8 @@ def test_two_drivers_share_the_candidates(tmp_path: Path) -> None:
     assert [trial.params for trial in trials] == [trial.params for trial in optuna_trials(path, tmp_path / "alone")]
 
 
-def test_the_candidate_of_a_killed_driver_is_taken_over_at_once(tmp_path: Path) -> None:
+def test_the_candidate_of_a_killed_driver_is_taken_over_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 120.0)  # it has a name, so nobody waits for these
     path, runs = invent(tmp_path, 3, folds=2, sampler="tpe"), tmp_path / "runs"
     driver = drive(path, runs, 0.5)
     wait_for(lambda: len(list(runs.glob("*/epochs.jsonl"))) > 2)
