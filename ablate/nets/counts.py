@@ -13,25 +13,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ablate.errors import NotationError
+from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
-from ablate.nets.blueprint import (
-    Activation,
-    BatchNorm,
-    Blueprint,
-    Conv,
-    Custom,
-    Detector,
-    Dropout,
-    GlobalPool,
-    GroupNorm,
-    Layer,
-    Linear,
-    Pool,
-    Repeat,
-    Residual,
-    Shape,
-    Subsample,
-)
 
 
 class Counts(NamedTuple):
@@ -87,12 +70,12 @@ class State(NamedTuple):
         outside: Whether it is held outside of a block.
     """
 
-    shape: Shape
+    shape: bp.Shape
     held: bool = False
     outside: bool = False
 
 
-def count(blueprint: Blueprint) -> Counts:
+def count(blueprint: bp.Blueprint) -> Counts:
     """Exact totals of a network.
 
     Args:
@@ -130,7 +113,7 @@ class LinearCounts(NamedTuple):
         return Counts(a + h * more, b + i * more, c + j * more, d + k * more, e + l * more, f + m * more, largest)
 
 
-def count_linearly(blueprint: Blueprint) -> LinearCounts:
+def count_linearly(blueprint: bp.Blueprint) -> LinearCounts:
     """Counts for any number of blocks, from a network with groups of one block and a Repeat of it.
 
     Args:
@@ -143,7 +126,7 @@ def count_linearly(blueprint: Blueprint) -> LinearCounts:
     state = State(blueprint.input_shape)
     for section in blueprint.sections:
         for layer in section.layers:
-            repeated = layer.layer if isinstance(layer, Repeat) else layer
+            repeated = layer.layer if isinstance(layer, bp.Repeat) else layer
             counts, after = _COUNT[type(repeated)](repeated, state)
             if repeated is layer:
                 firsts.append(counts)
@@ -157,7 +140,7 @@ def count_linearly(blueprint: Blueprint) -> LinearCounts:
     return LinearCounts(one, one + total(seconds), total(laters))
 
 
-def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
+def count_sections(blueprint: bp.Blueprint) -> Iterator[tuple[str, Counts, bp.Shape]]:
     """(name, counts, output shape) of each section in order.
 
     Args:
@@ -172,7 +155,7 @@ def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
         yield section.name, counts, state.shape
 
 
-def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, State]:
+def _count_sequence(layers: tuple[bp.Layer, ...], state: State) -> tuple[Counts, State]:
     """The sum of the counts of layers in order, and the state after them."""
     if not layers:
         return NOTHING, state
@@ -209,7 +192,7 @@ def _holding(state: State, more: int = 0) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4096)
-def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
+def _conv(layer: bp.Conv, state: State) -> tuple[Counts, State]:
     channels, height, width = state.shape
     assert channels == layer.in_channels, f"{layer} after {state}"
     height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
@@ -222,40 +205,40 @@ def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
 
 
 @lru_cache(maxsize=4096)
-def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
+def _norm(layer: bp.BatchNorm | bp.GroupNorm, state: State) -> tuple[Counts, State]:
     assert state.shape[0] == layer.channels, f"{layer} after {state}"
     return Counts(2 * layer.channels, 0, 0, 0, *_holding(state)), State(state.shape)
 
 
 @lru_cache(maxsize=4096)
-def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
+def _activation(layer: bp.Activation, state: State) -> tuple[Counts, State]:
     if not _holds_output(layer):
         return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
     same = layer.inplace and ACTIVATIONS[layer.kind].in_place  # the output is the same tensor as the input
     return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
 
 
-def _holds_output(layer: Layer) -> bool:
+def _holds_output(layer: bp.Layer) -> bool:
     """Whether a layer is an activation that needs its output for the backward pass, not its input."""
-    if not isinstance(layer, Activation):
+    if not isinstance(layer, bp.Activation):
         return False
     kind = ACTIVATIONS[layer.kind]
     return kind.needs_output or (layer.inplace and kind.in_place)
 
 
 @lru_cache(maxsize=4096)
-def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
+def _dropout(layer: bp.Dropout, state: State) -> tuple[Counts, State]:
     return Counts(0, 0, 0, 0, *_holding(State(state.shape))), State(state.shape)  # the mask
 
 
-def _pool(layer: Pool, state: State) -> tuple[Counts, State]:
+def _pool(layer: bp.Pool, state: State) -> tuple[Counts, State]:
     channels, *sizes = state.shape
     height, width = (_pooled(layer, size) for size in sizes)
     indices = 2 * channels * height * width if layer.kind == "max" else 0  # an index has eight bytes
     return Counts(0, 0, 0, 0, *_holding(state, indices)), State((channels, height, width))
 
 
-def _pooled(layer: Pool, size: int) -> int:
+def _pooled(layer: bp.Pool, size: int) -> int:
     """The size of a pooled image in pixels, of an image of `size` pixels."""
     covered = size + 2 * layer.padding - layer.kernel
     out = (covered + (layer.stride - 1 if layer.partial else 0)) // layer.stride + 1
@@ -265,28 +248,28 @@ def _pooled(layer: Pool, size: int) -> int:
     return out
 
 
-def _global_pool(layer: GlobalPool, state: State) -> tuple[Counts, State]:
+def _global_pool(layer: bp.GlobalPool, state: State) -> tuple[Counts, State]:
     channels = state.shape[0]
     if layer.kind == "max":
         return Counts(0, 0, 0, 0, *_holding(state, channels)), State((channels, 1, 1), True, True)
     return NOTHING, State((channels, 1, 1))
 
 
-def _linear(layer: Linear, state: State) -> tuple[Counts, State]:
+def _linear(layer: bp.Linear, state: State) -> tuple[Counts, State]:
     assert state.shape == (layer.in_features, 1, 1), f"{layer} after {state}"
     weights = layer.in_features * layer.out_features
     counts = Counts(weights + layer.out_features, weights, layer.out_features, 1, *_holding(state))
     return counts, State((layer.out_features, 1, 1))
 
 
-def _subsample(layer: Subsample, state: State) -> tuple[Counts, State]:
+def _subsample(layer: bp.Subsample, state: State) -> tuple[Counts, State]:
     channels, height, width = state.shape
     assert channels == layer.in_channels, f"{layer} after {state}"
     height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
     return NOTHING, State((layer.out_channels, height, width))
 
 
-def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
+def _residual(layer: bp.Residual, state: State) -> tuple[Counts, State]:
     counts, inner = _count_sequence(layer.shared, state)
     branch, out = _count_sequence(layer.branch, inner)
     first = layer.branch[0]
@@ -303,7 +286,7 @@ def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     return counts, State(out.shape, out.held)
 
 
-def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
+def _repeat(layer: bp.Repeat, state: State) -> tuple[Counts, State]:
     if layer.times == 0:
         return NOTHING, state
     first, out = _COUNT[type(layer.layer)](layer.layer, state)
@@ -314,7 +297,7 @@ def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
     return first + rest.times(layer.times - 1), out
 
 
-def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
+def _custom(layer: bp.Custom, state: State) -> tuple[Counts, State]:
     from ablate.nets.custom import count_custom
 
     found, shape = count_custom(layer, state.shape)
@@ -328,7 +311,7 @@ def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
 
 
 @lru_cache(maxsize=4096)
-def _detector(layer: Detector, state: State) -> tuple[Counts, State]:
+def _detector(layer: bp.Detector, state: State) -> tuple[Counts, State]:
     """The weights of each part once, everything else once for each input."""
     found = NOTHING
     for part in layer.parts:
@@ -340,30 +323,17 @@ def _detector(layer: Detector, state: State) -> tuple[Counts, State]:
 
 
 _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
-    Conv: _conv,
-    BatchNorm: _norm,
-    GroupNorm: _norm,
-    Activation: _activation,
-    Dropout: _dropout,
-    Pool: _pool,
-    GlobalPool: _global_pool,
-    Linear: _linear,
-    Subsample: _subsample,
-    Residual: _residual,
-    Custom: _custom,
-    Repeat: _repeat,
-    Detector: _detector,
+    bp.Conv: _conv,
+    bp.BatchNorm: _norm,
+    bp.GroupNorm: _norm,
+    bp.Activation: _activation,
+    bp.Dropout: _dropout,
+    bp.Pool: _pool,
+    bp.GlobalPool: _global_pool,
+    bp.Linear: _linear,
+    bp.Subsample: _subsample,
+    bp.Residual: _residual,
+    bp.Custom: _custom,
+    bp.Repeat: _repeat,
+    bp.Detector: _detector,
 }
-
-
-def count_layer(layer: Layer, state: State) -> tuple[Counts, State]:
-    """(counts of one layer, state after it).
-
-    Args:
-        layer: The layer.
-        state: What it receives.
-
-    Raises:
-        NotationError: Images are too small for the layer.
-    """
-    return _COUNT[type(layer)](layer, state)

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple, Optional
 
 from ablate.errors import NotationError, allowed
-from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
+from ablate.nets import imagenet, plain, resnet, wide_resnet
 from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
@@ -22,14 +22,8 @@ from ablate.registry import Registry
 
 PYTHON = "python"  # the family of user-defined networks
 IMAGENET = "ImageNet-"  # prefix of the families of networks for ImageNet
-OFFERED = (
-    "classes",
-    "num_classes",
-    "input_shape",
-    "in_channels",
-    "out_channels",
-    "stride",
-)  # set here, so they are no axes
+# Arguments that are set here, so they are no axes.
+OFFERED = ("classes", "num_classes", "input_shape", "in_channels", "out_channels", "stride")
 
 BUILT_IN = (
     imagenet.RESNET,
@@ -38,9 +32,9 @@ BUILT_IN = (
     wide_resnet.FAMILY,
     resnet.RESNET,
     resnet.PRE_RESNET,
-    resnext.FAMILY,
-    nin.FAMILY,
-    vgg.FAMILY,
+    resnet.RESNEXT,
+    plain.NIN,
+    plain.VGG,
 )
 
 

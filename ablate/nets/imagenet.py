@@ -15,8 +15,8 @@ from typing import Any
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
 from ablate.nets.family import NUMBER, STYLE_AXES, Family, Parts
-from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
-from ablate.nets.resnext import CARDINALITY, DEFAULTS, NAME
+from ablate.nets.residual import basic, bottleneck, residual_network
+from ablate.nets.resnet import BOTTLENECKS, CARDINALITY, RESNEXT_NAME
 
 STEM = 64
 GROUPS = (("conv2", 64, 1), ("conv3", 128, 2), ("conv4", 256, 2), ("conv5", 512, 2))  # name, width, stride
@@ -34,21 +34,15 @@ def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
-    assert isinstance(architecture.N, tuple)
-    channels, groups = STEM, list[Group]()
-    for (name, base, stride), blocks in zip(GROUPS, architecture.N):
+
+    def block(channels: int, base: int, stride: int) -> tuple[Conv, ...]:
         if architecture.block == "basic":
-            out = rounded(base * architecture.k)
-            first, rest = basic(channels, out, (3, 3), stride), basic(out, out, (3, 3), 1)
-        else:
-            out = EXPANSION * base
-            inner = rounded(architecture.cardinality * architecture.base_width * base / STEM * architecture.k)
-            first = bottleneck(channels, inner, out, stride, architecture.cardinality)
-            rest = bottleneck(out, inner, out, 1, architecture.cardinality)
-        groups.append(Group(name, first, rest, blocks))
-        channels = out
+            return basic(channels, rounded(base * architecture.k), (3, 3), stride)
+        inner = rounded(architecture.cardinality * architecture.base_width * base / STEM * architecture.k)
+        return bottleneck(channels, inner, EXPANSION * base, stride, architecture.cardinality)
+
     stem, pool = Conv(input_shape[0], STEM, 7, 2), Pool("max", 3, 2, 1)
-    return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape, pool)
+    return residual_network(architecture, classes, input_shape, stem, GROUPS, block, pool)
 
 
 def _defaults(parts: Parts) -> dict[str, Any]:
@@ -57,19 +51,11 @@ def _defaults(parts: Parts) -> dict[str, Any]:
     return {"block": block, "activation_order": "post"}
 
 
-def _pre_defaults(parts: Parts) -> dict[str, Any]:
-    return {**_defaults(parts), "activation_order": "pre"}
-
-
 def _write(parts: Parts) -> str:
     depth, k = parts["depth"], parts["k"]
     if k == "1":
         return f"ResNet-{depth}"
     return f"ResNet-{depth}-w{k}" if depth in BASIC_DEPTHS else f"WRN-{depth}-{k}-bottleneck"
-
-
-def _write_pre(parts: Parts) -> str:
-    return f"pre-{_write(parts)}"
 
 
 _DEPTHS: Mapping[int, tuple[int, ...]] = {**BASIC_DEPTHS, **BOTTLENECK_DEPTHS}
@@ -104,10 +90,10 @@ PRE_RESNET = Family(
         rf"pre-WRN-(?P<depth>50|101|152|200)-{K}-bottleneck",
         r"pre-ResNet-(?P<depth>18|34|50|101|152)",
     ),
-    write=_write_pre,
+    write=lambda parts: f"pre-{_write(parts)}",
     blueprint=imagenet_resnet,
     axes=("k", *STYLE_AXES),
-    defaults=_pre_defaults,
+    defaults=lambda parts: {**_defaults(parts), "activation_order": "pre"},
     table=_DEPTHS,
     channels=STEM,
 )
@@ -118,10 +104,10 @@ RESNEXT = Family(
     form="ResNeXt-<50|101|152>-<cardinality>x<base width>d",
     examples=("ResNeXt-50-32x4d", "ResNeXt-101-64x4d"),
     heads=(rf"ResNeXt-(?P<depth>50|101|152)-{CARDINALITY}",),
-    write=NAME.format_map,
+    write=RESNEXT_NAME.format_map,
     blueprint=imagenet_resnet,
     axes=("cardinality", "base_width", *STYLE_AXES),
-    defaults=DEFAULTS,
+    defaults=BOTTLENECKS,
     table={depth: blocks for depth, blocks in BOTTLENECK_DEPTHS.items() if depth < 200},
     channels=STEM,
 )

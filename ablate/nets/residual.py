@@ -13,28 +13,12 @@ deep residual networks", figure 4:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from ablate.nets import blueprint as bp
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import (
-    Activation,
-    BatchNorm,
-    Blueprint,
-    Conv,
-    Dropout,
-    GlobalPool,
-    GroupNorm,
-    Layer,
-    Linear,
-    Pool,
-    Repeat,
-    Residual,
-    Section,
-    Shape,
-    Subsample,
-)
 
 
 class Style(NamedTuple):
@@ -66,27 +50,11 @@ class Style(NamedTuple):
         return cls(*(getattr(architecture, field) for field in cls._fields))
 
 
-class Group(NamedTuple):
-    """Blocks at one resolution.
-
-    Args:
-        name: Of its section, such as "conv2".
-        first: Convolutions of the first block, which has the stride.
-        rest: Convolutions of each other block.
-        blocks: Number of blocks, at least 1.
-    """
-
-    name: str
-    first: tuple[Conv, ...]
-    rest: tuple[Conv, ...]
-    blocks: int
-
-
-_conv = lru_cache(maxsize=4096)(Conv)
+_conv = lru_cache(maxsize=4096)(bp.Conv)
 
 
 @lru_cache(maxsize=4096)
-def norm(style: Style, channels: int) -> tuple[Layer, ...]:
+def norm(style: Style, channels: int) -> tuple[bp.Layer, ...]:
     """The normalization layers for features; group norm has 32 groups, or fewer so that each has at least two channels.
 
     Args:
@@ -95,65 +63,66 @@ def norm(style: Style, channels: int) -> tuple[Layer, ...]:
     """
     match style.norm:
         case "batch":
-            return (BatchNorm(channels),)
+            return (bp.BatchNorm(channels),)
         case "group":
             groups = math.gcd(32, channels)
-            return (GroupNorm(channels, groups if 2 * groups <= channels else max(1, groups // 2)),)
+            return (bp.GroupNorm(channels, groups if 2 * groups <= channels else max(1, groups // 2)),)
         case _:
             return ()
 
 
 def residual_network(
-    stem: Conv,
-    groups: Sequence[Group],
-    style: Style,
-    survival: float,
+    architecture: Architecture,
     classes: int,
-    input_shape: Shape,
-    stem_pool: Pool | None = None,
-) -> Blueprint:
-    """The blueprint of a residual network: the sections "conv1", one for each group, and "head".
+    input_shape: bp.Shape,
+    stem: bp.Conv,
+    groups: Sequence[tuple[str, int, int]],
+    block: Callable[[int, int, int], tuple[bp.Conv, ...]],
+    stem_pool: bp.Pool | None = None,
+) -> bp.Blueprint:
+    """The blueprint of a residual network: the sections "conv1", one for each group of blocks, and "head".
 
     Args:
-        stem: The first convolution.
-        groups: In order.
-        style: Of all blocks.
-        survival: Survival probability of the last block; 1 for no stochastic depth.
+        architecture: The network.
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
+        stem: The first convolution.
+        groups: (name of the section, width, stride of the first block) of each.
+        block: (channels of its input, width, stride) -> the convolutions of a block.
         stem_pool: Pooling after the first convolution; None for none.
 
     Source:
         Huang et al. 2016 for stochastic depth.
     """
-    channels = stem.out_channels
+    style, survival, channels = Style.of(architecture), architecture.survival, stem.out_channels
     opened = style.activation_order not in ("pre", "relu_only_pre") or stem_pool is not None
-    conv1: list[Layer] = [stem]
+    conv1: list[bp.Layer] = [stem]
     if opened:
-        conv1 += [*norm(style, channels), Activation(style.activation)]
+        conv1 += [*norm(style, channels), bp.Activation(style.activation)]
     elif style.activation_order == "relu_only_pre":
         conv1 += norm(style, channels)
     if stem_pool:
         conv1.append(stem_pool)
-    sections = [Section("conv1", tuple(conv1))]
-    blocks = sum(group.blocks for group in groups) if survival < 1 else len(groups)
-    survivals = iter(linear_decay(survival, blocks))
-    for i, group in enumerate(groups):
+    sections = [bp.Section("conv1", tuple(conv1))]
+    numbers = [architecture.N] * len(groups) if isinstance(architecture.N, int) else architecture.N
+    survivals = iter(linear_decay(survival, sum(numbers) if survival < 1 else len(groups)))
+    for i, ((name, width, stride), number) in enumerate(zip(groups, numbers)):
         # Pooled features are activated already, so the first pre-activation block begins with its convolution.
         active = i == 0 and stem_pool is not None
-        layers: list[Layer] = [residual_block(channels, group.first, style, next(survivals), active)]
-        channels = group.first[-1].out_channels
+        first = block(channels, width, stride)
+        layers: list[bp.Layer] = [residual_block(channels, first, style, next(survivals), active)]
+        channels = first[-1].out_channels
+        rest = block(channels, width, 1)
         if survival == 1:
-            layers.append(Repeat(residual_block(channels, group.rest, style), group.blocks - 1))
+            layers.append(bp.Repeat(residual_block(channels, rest, style), number - 1))
         else:
-            later = range(group.blocks - 1)
-            layers += [residual_block(channels, group.rest, style, next(survivals)) for _ in later]
-        sections.append(Section(group.name, tuple(layers)))
-    sections.append(Section("head", head(channels, style, classes)))
-    return Blueprint(input_shape, tuple(sections))
+            layers += [residual_block(channels, rest, style, next(survivals)) for _ in range(number - 1)]
+        sections.append(bp.Section(name, tuple(layers)))
+    sections.append(bp.Section("head", head(channels, style, classes)))
+    return bp.Blueprint(input_shape, tuple(sections))
 
 
-def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
+def head(channels: int, style: Style, classes: int) -> tuple[bp.Layer, ...]:
     """The layers after the last block: the open normalization and activation of pre-activation, global pooling, classifier.
 
     Args:
@@ -161,17 +130,17 @@ def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
         style: Of the network.
         classes: Number of classes.
     """
-    layers: list[Layer] = []
+    layers: list[bp.Layer] = []
     if style.activation_order == "pre":
-        layers += [*norm(style, channels), Activation(style.activation, inplace=style.norm != "none")]
+        layers += [*norm(style, channels), bp.Activation(style.activation, inplace=style.norm != "none")]
     elif style.activation_order == "relu_only_pre":
-        layers.append(Activation(style.activation))
-    return (*layers, GlobalPool(style.pool), Linear(channels, classes))
+        layers.append(bp.Activation(style.activation))
+    return (*layers, bp.GlobalPool(style.pool), bp.Linear(channels, classes))
 
 
 def residual_block(
-    channels: int, convolutions: tuple[Conv, ...], style: Style, survival: float = 1.0, active: bool = False
-) -> Residual:
+    channels: int, convolutions: tuple[bp.Conv, ...], style: Style, survival: float = 1.0, active: bool = False
+) -> bp.Residual:
     """One residual block.
 
     Where the shape changes, or everywhere for option C, a pre-activation block shares its first N A with the shortcut.
@@ -191,14 +160,14 @@ def residual_block(
     shortcut = _shortcut(channels, convolutions[-1].out_channels, stride, style)
     order = style.activation_order
     before = order in ("pre", "relu_only_pre")
-    between: list[Layer] = [Activation(style.activation)]
-    between += [Dropout(style.dropout)] if style.dropout else []
-    branch: list[Layer] = []
-    opening: list[Layer] = []
+    between: list[bp.Layer] = [bp.Activation(style.activation)]
+    between += [bp.Dropout(style.dropout)] if style.dropout else []
+    branch: list[bp.Layer] = []
+    opening: list[bp.Layer] = []
     if order == "pre" and not active:
-        opening = [*norm(style, channels), Activation(style.activation, inplace=style.norm != "none")]
+        opening = [*norm(style, channels), bp.Activation(style.activation, inplace=style.norm != "none")]
     elif order == "relu_only_pre" and not active:
-        branch.append(Activation(style.activation, inplace=False))
+        branch.append(bp.Activation(style.activation, inplace=False))
     for i, conv in enumerate(convolutions):
         if i > 0:
             if order == "pre":
@@ -208,18 +177,18 @@ def residual_block(
         last = i == len(convolutions) - 1
         if order != "pre" and not (last and order == "bn_after_addition"):
             branch += norm(style, conv.out_channels)
-    after: tuple[Layer, ...] = ()
+    after: tuple[bp.Layer, ...] = ()
     if order == "relu_before_addition":
-        branch.append(Activation(style.activation))
+        branch.append(bp.Activation(style.activation))
     elif not before:
         tail = norm(style, convolutions[-1].out_channels) if order == "bn_after_addition" else ()
-        after = (*tail, Activation(style.activation))
+        after = (*tail, bp.Activation(style.activation))
     if shortcut and opening:
-        return Residual(tuple(opening), tuple(branch), shortcut, after, survival)
-    return Residual((), (*opening, *branch), shortcut, after, survival)
+        return bp.Residual(tuple(opening), tuple(branch), shortcut, after, survival)
+    return bp.Residual((), (*opening, *branch), shortcut, after, survival)
 
 
-def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tuple[Layer, ...]:
+def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tuple[bp.Layer, ...]:
     """A: subsampling and zero channels; P: its pixels averaged; B: a 1x1 convolution where the shape changes; C: always.
 
     Source:
@@ -229,12 +198,12 @@ def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tu
     if same and style.shortcut != "C":
         return ()
     if style.shortcut in ("A", "P"):
-        return (Subsample(channels, out_channels, stride, style.shortcut == "P"),)
+        return (bp.Subsample(channels, out_channels, stride, style.shortcut == "P"),)
     after = () if style.activation_order == "pre" else norm(style, out_channels)
-    return (Conv(channels, out_channels, 1, stride), *after)
+    return (bp.Conv(channels, out_channels, 1, stride), *after)
 
 
-def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> tuple[Conv, ...]:
+def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> tuple[bp.Conv, ...]:
     """Convolutions of one width; the first has the stride.
 
     Args:
@@ -249,7 +218,7 @@ def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> 
 
 def bottleneck(
     in_channels: int, inner: int, out_channels: int, stride: int, groups: int = 1, stride_on: int = 3
-) -> tuple[Conv, ...]:
+) -> tuple[bp.Conv, ...]:
     """Three convolutions: 1x1 to the inner width, 3x3 in groups, 1x1 to the outer width.
 
     Args:
@@ -261,9 +230,9 @@ def bottleneck(
         stride_on: Kernel size of the convolution that has the stride, 1 or 3.
     """
     return (
-        Conv(in_channels, inner, 1, stride if stride_on == 1 else 1),
-        Conv(inner, inner, 3, stride if stride_on == 3 else 1, groups),
-        Conv(inner, out_channels, 1),
+        bp.Conv(in_channels, inner, 1, stride if stride_on == 1 else 1),
+        bp.Conv(inner, inner, 3, stride if stride_on == 3 else 1, groups),
+        bp.Conv(inner, out_channels, 1),
     )
 
 

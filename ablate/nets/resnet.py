@@ -1,11 +1,15 @@
-"""Residual networks for CIFAR.
+"""Residual networks for CIFAR: ResNet, pre-ResNet, ResNeXt.
 
-A 3x3 convolution to 16 channels, three groups of N blocks of width 16, 32 and 64, global average pooling, a linear
-layer. Basic blocks are two 3x3 convolutions. Bottlenecks have four times as many channels outside, and the stride is on
-their first 1x1 convolution, as in the code of the wide ResNet's authors. ResNet: post-activation, shortcuts without
-parameters (A); pre-ResNet: pre-activation, 1x1 shortcuts where the shape changes (B).
+ResNet and pre-ResNet: a 3x3 convolution to 16 channels, three groups of N blocks of width 16, 32 and 64, global average
+pooling, a linear layer. Basic blocks are two 3x3 convolutions. Bottlenecks have four times as many channels outside, and
+the stride is on their first 1x1 convolution, as in the code of the wide ResNet's authors. ResNet: post-activation,
+shortcuts without parameters (A); pre-ResNet: pre-activation, 1x1 shortcuts where the shape changes (B).
 
-Source: He et al. 2015, section 4.2; He et al. 2016 for the pre-activation networks.
+ResNeXt: a 3x3 convolution to 64 channels, three groups of N post-activation bottlenecks, which put out 256, 512 and 1024
+channels. Their 3x3 convolutions have `cardinality` groups of base_width, 2 base_width and 4 base_width channels.
+
+Source: He et al. 2015, section 4.2; He et al. 2016 for the pre-activation networks; Xie et al. 2017, section 5.3, and the
+authors' code for ResNeXt.
 """
 
 from __future__ import annotations
@@ -15,11 +19,15 @@ from typing import Any
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Shape
 from ablate.nets.family import STYLE_AXES, Family, Parts, always
-from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
+from ablate.nets.residual import basic, bottleneck, residual_network
 
 STEM = 16
 GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width, stride
 EXPANSION = 4
+RESNEXT_STEM = 64
+RESNEXT_GROUPS = (("conv2", 256, 1), ("conv3", 512, 2), ("conv4", 1024, 2))  # name, output channels, stride
+RESNEXT_NAME = "ResNeXt-{depth}-{cardinality}x{base_width}d"
+CARDINALITY = r"(?P<cardinality>\d{1,4})x(?P<base_width>\d{1,4})d"
 BOTTLENECKS_FROM = 164  # the depth from which He et al. 2016 use bottlenecks: 164 and 1001 have them, 110 does not
 
 
@@ -31,21 +39,31 @@ def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Sha
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
-    assert isinstance(architecture.N, int)
-    channels, groups = STEM, list[Group]()
-    for name, base, stride in GROUPS:
+
+    def block(channels: int, base: int, stride: int) -> tuple[Conv, ...]:
         width = rounded(base * architecture.k)
         if architecture.block == "bottleneck":
-            out = EXPANSION * width
-            first = bottleneck(channels, width, out, stride, stride_on=1)
-            rest = bottleneck(out, width, out, 1)
-        else:
-            out = width
-            first, rest = basic(channels, width, (3, 3), stride), basic(width, width, (3, 3), 1)
-        groups.append(Group(name, first, rest, architecture.N))
-        channels = out
-    stem = Conv(input_shape[0], STEM, 3)
-    return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
+            return bottleneck(channels, width, EXPANSION * width, stride, stride_on=1)
+        return basic(channels, width, (3, 3), stride)
+
+    return residual_network(architecture, classes, input_shape, Conv(input_shape[0], STEM, 3), GROUPS, block)
+
+
+def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+    """The blueprint of a ResNeXt for CIFAR.
+
+    Args:
+        architecture: One of the family ResNeXt.
+        classes: Number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
+
+    def block(channels: int, out: int, stride: int) -> tuple[Conv, ...]:
+        inner = architecture.cardinality * architecture.base_width * out // RESNEXT_GROUPS[0][1]
+        return bottleneck(channels, inner, out, stride, architecture.cardinality)
+
+    stem = Conv(input_shape[0], RESNEXT_STEM, 3)
+    return residual_network(architecture, classes, input_shape, stem, RESNEXT_GROUPS, block)
 
 
 def _pre_defaults(parts: Parts) -> dict[str, Any]:
@@ -55,6 +73,8 @@ def _pre_defaults(parts: Parts) -> dict[str, Any]:
     deep = depth >= BOTTLENECKS_FROM or (depth and not basic_depth)
     return {"block": "bottleneck" if deep else "basic"}
 
+
+BOTTLENECKS = always(block="bottleneck", activation_order="post")  # of every ResNeXt
 
 RESNET = Family(
     key="ResNet",
@@ -81,6 +101,20 @@ PRE_RESNET = Family(
     blueprint=cifar_resnet,
     axes=("block", "k", *STYLE_AXES),
     defaults=_pre_defaults,
+    groups=3,
+    offset=2,
+)
+
+RESNEXT = Family(
+    key="ResNeXt",
+    source="Xie et al. 2017, for CIFAR",
+    form="ResNeXt-<9n+2>-<cardinality>x<base width>d",
+    examples=("ResNeXt-29-8x64d", "ResNeXt-29-16x64d-pre"),
+    heads=(rf"ResNeXt-(?P<depth>\d{{1,6}})-{CARDINALITY}",),
+    write=RESNEXT_NAME.format_map,
+    blueprint=cifar_resnext,
+    axes=("cardinality", "base_width", *STYLE_AXES),
+    defaults=BOTTLENECKS,
     groups=3,
     offset=2,
 )

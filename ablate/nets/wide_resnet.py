@@ -12,7 +12,7 @@ from __future__ import annotations
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Custom, Repeat, Section, Shape
 from ablate.nets.family import NUMBER, STYLE_AXES, Family
-from ablate.nets.residual import Group, Style, basic, head, residual_network
+from ablate.nets.residual import Style, basic, head, residual_network
 
 STEM = 16
 GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width at k = 1, stride
@@ -26,38 +26,27 @@ def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shap
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
-    stem, style = Conv(input_shape[0], STEM, 3), Style.of(architecture)
-    widths = [(name, rounded(base * architecture.k), stride) for name, base, stride in GROUPS]
-    channels, groups = STEM, list[Group]()
     if isinstance(architecture.block, str):
-        return _with_custom_block(architecture, stem, widths, style, classes, input_shape)
-    n = architecture.N
-    assert isinstance(n, int)
-    for name, width, stride in widths:
-        first = basic(channels, width, architecture.block, stride)
-        groups.append(Group(name, first, basic(width, width, architecture.block, 1), n))
-        channels = width
-    return residual_network(stem, groups, style, architecture.survival, classes, input_shape)
+        return _with_custom_block(architecture, classes, input_shape)
+    kernels = architecture.block
+
+    def block(channels: int, base: int, stride: int) -> tuple[Conv, ...]:
+        return basic(channels, rounded(base * architecture.k), kernels, stride)
+
+    return residual_network(architecture, classes, input_shape, Conv(input_shape[0], STEM, 3), GROUPS, block)
 
 
-def _with_custom_block(
-    architecture: Architecture,
-    stem: Conv,
-    widths: list[tuple[str, int, int]],
-    style: Style,
-    classes: int,
-    input_shape: Shape,
-) -> Blueprint:
+def _with_custom_block(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
     """The skeleton around a user-defined block, a callable (in_channels, out_channels, stride, ...) -> module."""
-    assert isinstance(architecture.block, str) and isinstance(architecture.N, int)
-    sections = [Section("conv1", (stem,))]
-    channels = STEM
-    for name, width, stride in widths:
+    assert isinstance(architecture.N, int)
+    channels, sections = STEM, [Section("conv1", (Conv(input_shape[0], STEM, 3),))]
+    for name, base, stride in GROUPS:
+        width = rounded(base * architecture.k)
         first = _custom_block(architecture, channels, width, stride)
         rest = Repeat(_custom_block(architecture, width, width, 1), architecture.N - 1)
         sections.append(Section(name, (first, rest)))
         channels = width
-    sections.append(Section("head", head(channels, style, classes)))
+    sections.append(Section("head", head(channels, Style.of(architecture), classes)))
     return Blueprint(input_shape, tuple(sections))
 
 

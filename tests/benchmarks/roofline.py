@@ -10,11 +10,12 @@ both read and one written when it is applied. An addition reads two and writes o
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
-from ablate.nets.blueprint import Blueprint, Layer, Repeat, Residual
-from ablate.nets.counts import State, count_layer
+from ablate.nets.blueprint import Blueprint, Repeat, Residual
+from ablate.nets.counts import count_sections
 from ablate.nets.families import blueprint, count_network
 from tests.benchmarks.jobs import TrainJob
 
@@ -50,22 +51,11 @@ def floors(job: TrainJob, rates: Rates) -> Floors:
 
 def added(network: Blueprint) -> int:
     """Elements that the residual blocks add, for one image."""
-    total, state = 0, State(network.input_shape)
-
-    def walk(layer: Layer, times: int) -> None:
-        nonlocal total, state
-        if isinstance(layer, Repeat):
-            if layer.times:
-                walk(layer.layer, times * layer.times)
-            return
-        _, state = count_layer(layer, state)
-        if isinstance(layer, Residual):
-            channels, height, width = state.shape
-            total += times * channels * height * width
-
-    for section in network.sections:
+    total = 0
+    for section, (_, _, shape) in zip(network.sections, count_sections(network)):
         for layer in section.layers:
-            walk(layer, 1)
+            block, times = (layer.layer, layer.times) if isinstance(layer, Repeat) else (layer, 1)
+            total += times * math.prod(shape) if isinstance(block, Residual) else 0
     return total
 
 

@@ -87,7 +87,7 @@ def test_its_names_are_read_written_and_counted(package: Path) -> None:
     [
         ("straight:ABSENT", "entry point ablate.families: straight: AttributeError"),
         ("straight:NOT_ONE", "straight: found int; allowed: an object of ablate.nets.family.Family"),
-        ("ablate.nets.vgg:FAMILY", "straight: the name VGG is taken; choose another name"),
+        ("ablate.nets.plain:VGG", "straight: the name VGG is taken; choose another name"),
     ],
 )
 def test_a_wrong_entry_point_is_said(package: Path, entry: str, said: str) -> None:
