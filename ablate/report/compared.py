@@ -16,7 +16,8 @@ from ablate.report.rounds import Rounds
 from ablate.report.seeds import TRAINING, S
 from ablate.report.tuned import Tuned
 from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences, verdict_values
-from ablate.statistics.comparison import LEVEL, PAIRED_FROM
+from ablate.statistics.comparison import PAIRED_FROM
+from ablate.statistics.description import LEVEL
 from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sequential import Course
 from ablate.study.decision import Decision

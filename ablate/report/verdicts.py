@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from ablate.report.numbers import UnitFormat, counted, finite, format_of, interval_text, p_text, seeds_needed_text
 from ablate.report.table import NO_VALUE, Cell
-from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM, Comparison, Interval
-from ablate.statistics.description import Errors
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, Comparison
+from ablate.statistics.description import LEVEL, Errors, Interval
 from ablate.statistics.family import Pairs, compare_family, smallest_p_values
 from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
 

@@ -12,8 +12,23 @@ from typing import Any, NamedTuple
 
 # Seeds. With 5 the range misses the true median once in 16 times; with 7 the 95% interval is hardly narrower.
 INTERVAL_FROM = 8
+LEVEL = 0.95  # of intervals
 
 Errors = Mapping[Any, float]  # by seed; with folds, by (fold, seed)
+
+
+class Interval(NamedTuple):
+    """An interval with the level that it has.
+
+    Args:
+        low: The lower end; may be infinite where seeds diverged.
+        high: The upper end; may be infinite.
+        level: How often such intervals contain the true value, 0 to 1. Below 0.95 where so few seeds allow no more.
+    """
+
+    low: float
+    high: float
+    level: float
 
 
 class Description(NamedTuple):
@@ -65,7 +80,7 @@ def describe(errors: Errors) -> Description:
     )
 
 
-def _median_interval(ordered: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def _median_interval(ordered: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
     n = len(ordered)
     # tail: how often the interval from the depth-th lowest to the depth-th highest misses the median.
     depth, tail = 1, 2 / 2**n

@@ -36,6 +36,7 @@ import numpy.typing as npt
 from ablate.statistics.comparison import ALPHA
 from ablate.statistics.effect_terms import Term, fraction_terms, full_terms, is_fraction, is_full
 from ablate.statistics.effect_tests import Draws, Noise, flip_signs, least_p, strata_of, t_quantile
+from ablate.statistics.family import holm
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -164,19 +165,6 @@ def find_effects(
         sd=None if noise.variance is None else math.sqrt(noise.variance),
         df=noise.df,
     )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number by Holm's method, in the order given.
-
-    Args:
-        p_values: Of all tests of the family, 0 to 1.
-    """
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for step, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - step) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
 
 
 def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws, full: bool, level: float) -> Effect:

@@ -22,35 +22,16 @@ problem in a paired family: each variant counts the seeds that it shares with it
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ablate.statistics.comparison import (
-    MOST_SPLITS,
-    PAIRED_FROM,
-    Comparison,
-    compare,
-    direction,
-    is_paired,
-    over_splits,
-    rank_sum_p,
-    signed_rank_p_values,
-    signed_ranks,
-    studentized_rank_sums,
-    subtracted,
-)
+from ablate.statistics.comparison import DRAWS, PAIRED_FROM, Comparison, compare, direction, is_paired
 from ablate.statistics.description import Errors
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.floating[Any]]
+    from ablate.statistics.rank_tests import Floats
 
 REARRANGEMENTS = 2**17  # pairs of opposite signs of 18 units, which are all counted; where there are more, they are drawn
-DRAWS = 20_000
-BLOCK = 2**18  # statistics at once
 Pairs = Sequence[tuple[int, int]]
 
 
@@ -98,20 +79,23 @@ def adjusted_p_values(
     """
     import numpy as np
 
+    from ablate.statistics import joint_tests
+    from ablate.statistics.rank_tests import rank_sum_p, signed_rank_p_values, signed_ranks, studentized_rank_sums
+
     found = [1.0] * len(pairs)
     for paired, part in _parts(groups, pairs, paired_from):
         of_part = [pairs[i] for i in part]
         together: Sequence[float] | Floats
         alone: Sequence[float] | Floats
         if paired:
-            differences = _signed_matrix(groups, of_part)
-            together = _signed_steps(signed_ranks(differences), rearrangements)
+            differences = joint_tests.difference_table(groups, of_part)
+            together = joint_tests.adjust_signed_ranks(signed_ranks(differences), rearrangements)
             alone = signed_rank_p_values(differences)
         else:
             values = [np.array([*group.values()], float) for group in groups]
-            structure = _structure([len(group) for group in groups], of_part)
-            observed = [studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part]
-            together = _against_reference(structure, np.array(observed), rearrangements) if len(part) > 1 else [0.0]
+            structure = joint_tests.structure_of([len(group) for group in groups], of_part)
+            observed = np.array([studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part])
+            together = joint_tests.adjust_rank_sums(structure, observed, rearrangements) if len(part) > 1 else [0.0]
             alone = [rank_sum_p(values[ours], values[theirs]) for ours, theirs in of_part]
         for i, *both in zip(part, together, alone):
             found[i] = float(min(1.0, max(both) * len(pairs) / len(part)))
@@ -128,11 +112,14 @@ def directions(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED
     """
     import numpy as np
 
+    from ablate.statistics.joint_tests import difference_table
+    from ablate.statistics.rank_tests import signed_ranks
+
     found = [0] * len(pairs)
     for paired, part in _parts(groups, pairs, paired_from):
         of_part = [pairs[i] for i in part]
         if paired:
-            ranks = signed_ranks(_signed_matrix(groups, of_part).T[..., None])
+            ranks = signed_ranks(difference_table(groups, of_part).T[..., None])
             signs = np.sign(ranks.sum(axis=(1, 2))).astype(int).tolist()
         else:
             signs = [direction(groups[ours], groups[theirs], paired_from) for ours, theirs in of_part]
@@ -161,9 +148,12 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
         else:
             import numpy as np
 
+            from ablate.statistics.joint_tests import adjust_rank_sums, structure_of
+            from ablate.statistics.rank_tests import MOST_SPLITS
+
             sizes = [len(group) for group in groups]
-            farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
-            together = _against_reference(_structure(sizes, of_part), np.array(farthest)) if len(part) > 1 else [0.0]
+            farthest = np.array([np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part])
+            together = adjust_rank_sums(structure_of(sizes, of_part), farthest) if len(part) > 1 else [0.0]
             splits = [math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
             alone = [2 / each if each < MOST_SPLITS else 1 / (MOST_SPLITS + 1) for each in splits]
             least = [*map(max, together, alone)]
@@ -172,140 +162,20 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
     return found
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number by Holm's method.
+
+    Args:
+        p_values: Of a family, in any order.
+    """
+    found, largest = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        found[i] = largest
+    return found
+
+
 def _parts(groups: Sequence[Errors], pairs: Pairs, paired_from: int) -> list[tuple[bool, list[int]]]:
     """The paired and the unpaired comparisons, by their place; only the kinds that there are."""
     kinds = [is_paired(groups[ours], groups[theirs], paired_from) for ours, theirs in pairs]
     return [(kind, [i for i, of in enumerate(kinds) if of == kind]) for kind in (True, False) if kind in kinds]
-
-
-def _signed_matrix(groups: Sequence[Errors], pairs: Pairs) -> Floats:
-    """The differences of shape (keys, comparisons); NaN where a comparison lacks the key on a side."""
-    import numpy as np
-
-    keys = {key: row for row, key in enumerate(dict.fromkeys(key for group in groups for key in group))}
-    values = np.full((len(groups), len(keys)), np.nan)
-    for of_group, group in zip(values, groups):
-        of_group[[keys[key] for key in group]] = [*group.values()]
-    ours, theirs = np.array(pairs).T
-    found = subtracted(values[ours], values[theirs]).T
-    return np.asarray(found[~np.isnan(found).all(axis=1)])
-
-
-def _signed_steps(signed: Floats, rearrangements: int) -> Floats:
-    """The adjusted p-values of signed ranks of shape (keys, comparisons) over the signs of whole keys."""
-    import numpy as np
-
-    signs, random = _signs(len(signed), rearrangements)
-    if 2 * np.abs(signed).sum(axis=0).max(initial=0.0) < 2**24:  # whole and half numbers, so half the digits are exact
-        signed = signed.astype(np.float32)
-    part = max(1, BLOCK // max(1, signed.shape[1]))
-    blocks = (np.abs(signed.T @ signs[start : start + part].T) for start in range(0, len(signs), part))
-    return step_down(np.abs(signed.sum(axis=0)), blocks, random)
-
-
-def _signs(n: int, rearrangements: int) -> tuple[Floats, bool]:
-    """Signs of n units, and whether they are random."""
-    exact = 2 ** (n - 1) <= rearrangements
-    return (sign_patterns(n), False) if exact else (_random_signs(n)[: min(DRAWS, rearrangements)], True)
-
-
-@lru_cache(maxsize=8)
-def sign_patterns(n: int) -> Floats:
-    """All signs of n units, of shape (2^(n - 1), n); of two opposite patterns only one.
-
-    Args:
-        n: The number of units.
-    """
-    import numpy as np
-
-    return np.asarray(1 - 2 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1), np.float32)
-
-
-@lru_cache(maxsize=8)
-def _random_signs(n: int) -> Floats:
-    import numpy as np
-
-    return np.asarray(1 - 2 * np.random.default_rng(0).integers(2, size=(DRAWS, n)), np.float32)
-
-
-def step_down(observed: Floats, blocks: Iterable[Floats], random: bool = False) -> Floats:
-    """The adjusted p-value of each comparison: the largest statistic of those that remain, stepping down.
-
-    Args:
-        observed: Of shape (..., comparisons), the larger the farther from no difference.
-        blocks: The statistics of some rearrangements each, of shape (..., comparisons, rearrangements).
-        random: Whether the rearrangements are random ones, to which the observed one is then added.
-    """
-    import numpy as np
-
-    order = np.argsort(-observed, axis=-1, kind="stable")
-    ordered = np.take_along_axis(observed, order, axis=-1)[..., None]
-    beyond, number = np.full(observed.shape, int(random)), int(random)
-    for block in blocks:
-        largest = block[order] if order.ndim == 1 else np.take_along_axis(block, order[..., None], axis=-2)
-        for row in range(largest.shape[-2] - 2, -1, -1):  # of these that remain; maximum.accumulate is ten times as slow
-            np.maximum(largest[..., row, :], largest[..., row + 1, :], out=largest[..., row, :])
-        beyond += (largest >= ordered).sum(axis=-1)
-        number += block.shape[-1]
-    p_values = np.maximum.accumulate(beyond / number, axis=-1)
-    found = np.empty_like(p_values)
-    np.put_along_axis(found, order, p_values, axis=-1)
-    return found
-
-
-class Structure(NamedTuple):
-    """The numbers of seeds of an unpaired family. Groups are numbered in the order in which pairs name them.
-
-    Args:
-        sizes: The seeds of each group.
-        pairs: For each comparison the numbers of its two groups.
-    """
-
-    sizes: tuple[int, ...]
-    pairs: tuple[tuple[int, int], ...]
-
-
-def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
-    numbers: dict[int, int] = {}
-    numbered = tuple((numbers.setdefault(one, len(numbers)), numbers.setdefault(two, len(numbers))) for one, two in pairs)
-    return Structure(tuple(sizes[i] for i in numbers), numbered)
-
-
-@lru_cache(maxsize=16)
-def _reference(structure: Structure, draws: int) -> tuple[list[Floats], Floats]:
-    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (comparisons, draws)."""
-    import numpy as np
-
-    generator = np.random.default_rng(0)
-    sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
-    # Over all splits where these are few: probabilities that are equal are then equal to the last bit.
-    ordered = [over_splits(tuple(map(float, range(sum(size)))), size[0]) for size in sizes]
-    tails = np.empty((len(ordered), draws), np.float32)
-    last = {group: i for i, pair in enumerate(structure.pairs) for group in pair}  # the last comparison of each group
-    drawn: dict[int, Floats] = {}  # of the groups that are still needed: 2,000 groups would take 800 MB
-    begun = 0
-    for i, pair in enumerate(structure.pairs):
-        for group in range(begun, max(begun, *(one + 1 for one in pair))):  # in the order of their numbers
-            drawn[group] = generator.random((structure.sizes[group], draws), dtype=np.float32)
-            begun = group + 1
-        tails[i] = _tails(ordered[i], studentized_rank_sums(*(drawn[group] for group in pair)))
-        for group in set(pair):
-            if last[group] == i:
-                del drawn[group]
-    return ordered, tails
-
-
-def _tails(ordered: Floats, values: Floats) -> Floats:
-    """The share of the sorted statistics that are at least each value, in 4 bytes each, as there are many."""
-    import numpy as np
-
-    return np.asarray((ordered.size - np.searchsorted(ordered, values)) / ordered.size, np.float32)
-
-
-def _against_reference(structure: Structure, observed: Floats, rearrangements: int = REARRANGEMENTS) -> Floats:
-    """The adjusted p-values of observed statistics: the smallest tail of those that remain, so unequal n weigh the same."""
-    import numpy as np
-
-    ordered, tails = _reference(structure, min(DRAWS, rearrangements))
-    own = np.array([_tails(*both) for both in zip(ordered, observed)])
-    return step_down(-own, [-tails], random=True)

@@ -24,17 +24,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from ablate.statistics.comparison import LEVEL, Interval
-from ablate.statistics.family import REARRANGEMENTS, Pairs, sign_patterns, step_down
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from ablate.statistics.description import LEVEL, Interval
+from ablate.statistics.family import REARRANGEMENTS, Pairs, holm
+from ablate.statistics.joint_tests import sign_patterns, step_down
+from ablate.statistics.rank_tests import Floats
 
-    Floats = npt.NDArray[np.floating[Any]]
-    Wrong = Mapping[Any, npt.NDArray[np.bool_]]  # of a variant, by seed: whether each image is predicted wrongly, (images,)
+Wrong = Mapping[Any, npt.NDArray[np.bool_]]  # of a variant, by seed: whether each image is predicted wrongly, (images,)
 
 DRAWS = 9_999  # rearrangements of signs; the smallest p-value is 0.0001
 CHUNK = 4_000_000  # signs that are drawn at once
@@ -90,8 +91,6 @@ def compare_on_images(variants: Sequence[Wrong], pairs: Pairs) -> list[ImageComp
     Raises:
         ValueError: The numbers of images differ.
     """
-    import numpy as np
-
     if len({wrong.shape for variant in variants for wrong in variant.values()}) > 1:
         raise ValueError("variants are compared on the same images")
     sides = [_sides(variants[ours], variants[theirs]) for ours, theirs in pairs]
@@ -110,23 +109,8 @@ def compare_on_images(variants: Sequence[Wrong], pairs: Pairs) -> list[ImageComp
     return found
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number by Holm's method.
-
-    Args:
-        p_values: Of a family, in any order.
-    """
-    found, largest = [1.0] * len(p_values), 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        found[i] = largest
-    return found
-
-
 def _sides(ours: Wrong, theirs: Wrong) -> tuple[Floats, Floats, bool]:
     """Both sides of shape (seeds, images), and whether these are common seeds in the same order."""
-    import numpy as np
-
     common = [seed for seed in ours if seed in theirs]
     if len(common) > 1:
         return np.stack([ours[seed] for seed in common]), np.stack([theirs[seed] for seed in common]), True
@@ -135,8 +119,6 @@ def _sides(ours: Wrong, theirs: Wrong) -> tuple[Floats, Floats, bool]:
 
 def _sums(ours: Floats, theirs: Floats, common: bool) -> Floats:
     """For each image the difference of the sums over seeds, times the seeds of the other side where these differ."""
-    import numpy as np
-
     one, other = ours.sum(0, dtype=np.float64), theirs.sum(0, dtype=np.float64)
     return np.asarray(one - other if common else one * len(theirs) - other * len(ours))
 
@@ -150,8 +132,6 @@ def _disagreement(ours: Floats, theirs: Floats, common: bool) -> float:
 
 def _sign_p(differences: Floats) -> tuple[Floats, Floats]:
     """The p-values of columns of differences, (images, comparisons), alone and adjusted, by exchange of signs."""
-    import numpy as np
-
     kept = differences[(differences != 0).any(axis=1)]
     if not len(kept):
         return np.ones(differences.shape[1]), np.ones(differences.shape[1])
@@ -166,8 +146,6 @@ def _sign_p(differences: Floats) -> tuple[Floats, Floats]:
 
 def _drawn_sums(differences: Floats) -> Floats:
     """The sums of each column under random signs of the rows, of shape (DRAWS, comparisons); always the same."""
-    import numpy as np
-
     generator, exact = np.random.default_rng(0), differences.astype(np.float32)  # whole numbers below 2^24
     at_once = max(1, CHUNK // len(exact))
     found = []
@@ -180,8 +158,6 @@ def _drawn_sums(differences: Floats) -> Floats:
 
 def _normal_interval(differences: Floats) -> Interval:
     """The interval of the mean difference of an image, the images being a sample of thousands."""
-    from scipy.special import stdtrit
-
     mean, spread = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(differences.size)
     far = float(stdtrit(differences.size - 1, (1 + LEVEL) / 2)) * spread
     return Interval(mean - far, mean + far, LEVEL)
@@ -189,8 +165,6 @@ def _normal_interval(differences: Floats) -> Interval:
 
 def _crossed(ours: Floats, theirs: Floats) -> tuple[Interval, float]:
     """The interval in points and the p-value of a table of seeds by images, both being a sample."""
-    from scipy.special import stdtr, stdtrit
-
     differences = ours.astype(float) - theirs
     seeds, images = differences.shape
     mean, of_seeds, of_images = differences.mean(), differences.mean(1), differences.mean(0)

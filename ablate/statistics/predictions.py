@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+import numpy as np
+import numpy.typing as npt
 
-    Floats = npt.NDArray[np.floating[Any]]
-    Classes = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+Classes = npt.NDArray[np.integer[Any]]
 
 
 def confusion(labels: Classes, predicted: Classes, classes: int) -> Floats:
@@ -24,8 +23,6 @@ def confusion(labels: Classes, predicted: Classes, classes: int) -> Floats:
         predicted: Of a variant.
         classes: How many.
     """
-    import numpy as np
-
     cells = labels.astype(np.int64) * classes + predicted
     return np.asarray(np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes) / len(predicted))
 
@@ -36,8 +33,6 @@ def class_errors(matrix: Floats) -> Floats:
     Args:
         matrix: Of confusion().
     """
-    import numpy as np
-
     sizes = matrix.sum(axis=1)
     return np.asarray(100 * (1 - np.diagonal(matrix) / np.where(sizes, sizes, np.nan)))
 
@@ -49,8 +44,6 @@ def votes(predicted: Classes, classes: int) -> Classes:
         predicted: Of a variant.
         classes: How many.
     """
-    import numpy as np
-
     images = predicted.shape[1]
     cells = np.arange(images) * classes + predicted
     return np.asarray(np.bincount(cells.ravel(), minlength=images * classes).reshape(images, classes))
@@ -65,8 +58,6 @@ def agreement(variants: Sequence[Classes], classes: int) -> Floats:
         variants: The predictions of each, of the same images.
         classes: How many.
     """
-    import numpy as np
-
     counts = np.stack([votes(predicted, classes).ravel() for predicted in variants]).astype(np.float32)
     seeds = np.array([len(predicted) for predicted in variants], float)
     images = variants[0].shape[1]
@@ -84,8 +75,6 @@ def missed_by_all(labels: Classes, variants: Sequence[Classes]) -> Classes:
         labels: The true class of each image.
         variants: The predictions of each variant, of these images.
     """
-    import numpy as np
-
     wrong = [(predicted != labels).all(axis=0) for predicted in variants]
     return np.flatnonzero(np.logical_and.reduce(wrong))
 

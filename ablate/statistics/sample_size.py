@@ -9,7 +9,7 @@ import math
 import statistics
 from typing import NamedTuple
 
-from ablate.statistics.comparison import ALPHA, PAIRED_FROM, attainable_level, paired_differences
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 from ablate.statistics.description import Errors
 
 FEWEST_PILOT = 3
@@ -49,6 +49,8 @@ def seeds_needed(
     Returns:
         Above 20 rounded to tens, above 100 to hundreds. None with fewer than 3 seeds on a side, or if one diverged.
     """
+    from ablate.statistics.rank_tests import paired_differences
+
     if min(len(variant), len(baseline)) < FEWEST_PILOT or not all(
         map(math.isfinite, [*variant.values(), *baseline.values()])
     ):
@@ -93,6 +95,8 @@ def _seeds_for(effect: float, level: float, power: float, paired: bool) -> float
 
 def _level(n: int, level: float, paired: bool) -> float:
     """The level that the test of n seeds a side really has; 0 if it cannot reject."""
+    from ablate.statistics.rank_tests import attainable_level
+
     if not paired:
         return level if 2 / math.comb(2 * n, n) < level else 0.0
     return (attainable_level(n, level) if n <= 20 else level) or level  # in a family six seeds can reject, so never 0

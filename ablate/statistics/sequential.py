@@ -37,9 +37,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ablate.statistics.comparison import signed_rank_p_values, signed_ranks, subtracted
-from ablate.statistics.family import step_down
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -139,6 +136,8 @@ def follow(
     """
     import numpy as np
 
+    from ablate.statistics.rank_tests import subtracted
+
     asked = [rule.first] * len(values)
     differences = np.zeros((1, len(pairs), rule.most))
     left, found, complete = list(range(len(pairs))), None, 0
@@ -236,6 +235,9 @@ def _fixed_power(differences: NDArray[np.float64], alpha: float) -> float:
     """How often the first comparison is significant in studies of shape (studies, seeds, comparisons)."""
     import numpy as np
 
+    from ablate.statistics.joint_tests import step_down
+    from ablate.statistics.rank_tests import signed_rank_p_values, signed_ranks
+
     signed = signed_ranks(differences)
     signs = np.random.default_rng(1).choice([-1.0, 1.0], (400, differences.shape[1]))
     together = step_down(np.abs(signed.sum(1)), [np.abs(signs @ signed).swapaxes(1, 2)], random=True)[:, 0]
@@ -294,6 +296,8 @@ def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64]
     """The course of each comparison of one study."""
     if found is None:
         return (Course("open", 0, k, 1.0, None, (-math.inf, math.inf)),) * k
+    from ablate.statistics.rank_tests import pair_averages
+
     names: dict[int, Verdict] = {_DIFFERENT: "different", _EQUIVALENT: "equivalent"}
     courses = []
     for one in range(k):
@@ -301,7 +305,7 @@ def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64]
         own = differences[one, :n]
         level = rule.alpha / corrected * (2 if verdict == _EQUIVALENT else 1)
         name = names.get(verdict, "undecided" if n == rule.most else "open")
-        middle = _averages(own)
+        middle = pair_averages(own)
         estimate = float((middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2)
         courses.append(Course(name, n, corrected, float(found.p[0, one]), estimate, interval(rule, own, level)))
     return tuple(courses)
@@ -315,27 +319,17 @@ def interval(rule: Rule, differences: NDArray[np.float64], alpha: float) -> tupl
         differences: Of one comparison, from rule.first seeds on.
         alpha: The level, above 0 and below 1.
     """
+    from ablate.statistics.rank_tests import pair_averages
+
     low, high = -math.inf, math.inf
     p_values, evidence = _looks()
     limit = max((e for p, e in zip(p_values, evidence) if p <= alpha / 2 * (1 + 1e-12)), default=0.0)
     for n in range(rule.first, len(differences) + 1):
         rank = next((w for w, score in enumerate(_scores(n)) if score <= limit), None)
-        averages = _averages(differences[:n])
+        averages = pair_averages(differences[:n])
         if rank:
             low, high = max(low, float(averages[-rank])), min(high, float(averages[rank - 1]))
     return min(low, high), max(low, high)
-
-
-def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The averages of all pairs, each with itself too, in rising order; of two opposite infinities 0."""
-    import numpy as np
-
-    i, j = np.triu_indices(len(differences))
-    with np.errstate(invalid="ignore"):
-        averages = (differences[i] + differences[j]) / 2
-    averages[np.isnan(averages)] = 0.0
-    averages.sort()
-    return averages
 
 
 def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: int) -> NDArray[np.float64]:

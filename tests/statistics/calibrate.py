@@ -22,24 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from ablate.statistics.comparison import (
-    ALPHA,
-    PAIRED_FROM,
-    compare,
-    over_splits,
-    rank_sum_p,
-    signed_ranks,
-    studentized_rank_sums,
-)
-from ablate.statistics.family import (
-    _against_reference,
-    _structure,
-    adjusted_p_values,
-    directions,
-    sign_patterns,
-    step_down,
-)
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare
+from ablate.statistics.family import adjusted_p_values, directions
+from ablate.statistics.joint_tests import adjust_rank_sums, sign_patterns, step_down, structure_of
 from ablate.statistics.prediction import predict_median
+from ablate.statistics.rank_tests import over_splits, rank_sum_p, signed_ranks, studentized_rank_sums
 from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sample_size import seeds_needed
 
@@ -168,8 +155,8 @@ def unpaired_p(variants: Floats, baseline: Floats) -> Floats:
                 alone[study, i] = rank_sum_p(values, errors)
     if k == 1:
         return np.asarray(alone)
-    structure = _structure([m, *[n] * k], [(i, 0) for i in range(1, k + 1)])
-    return np.maximum(alone, [_against_reference(structure, each) for each in observed])
+    structure = structure_of([m, *[n] * k], [(i, 0) for i in range(1, k + 1)])
+    return np.maximum(alone, [adjust_rank_sums(structure, each) for each in observed])
 
 
 def new_p(scenario: Scenario, variants: Floats, baseline: Floats) -> Floats:

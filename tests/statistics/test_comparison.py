@@ -16,11 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, brunnermunzel, permutation_test, wilcoxon
 
-from ablate.statistics.comparison import (
-    Comparison,
+from ablate.statistics.comparison import Comparison, compare, is_paired
+from ablate.statistics.rank_tests import (
     attainable_level,
-    compare,
-    is_paired,
     paired_differences,
     rank_sum_p,
     signed_rank_p_values,

@@ -15,7 +15,8 @@ from scipy.stats import mannwhitneyu, permutation_test
 
 from ablate.statistics import effect_tests as module
 from ablate.statistics.effect_tests import flip_signs
-from ablate.statistics.effects import Effect, Effects, find_effects, holm
+from ablate.statistics.effects import Effect, Effects, find_effects
+from ablate.statistics.family import holm
 from ablate.statistics.shapley import shapley_values
 from tests.statistics.calibrate_effects import rates
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from ablate.statistics.comparison import compare, signed_ranks
+from ablate.statistics.comparison import compare
 from ablate.statistics.family import adjusted_p_values, compare_family, smallest_p_values
+from ablate.statistics.rank_tests import signed_ranks
 
 MANY = [(i, 0) for i in range(1, 6)]
 ERROR = st.sampled_from([3.0, 3.1, 3.3, 4.0, 5.0, math.inf])

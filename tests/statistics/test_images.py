@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp
 
 from ablate.statistics import images as module
-from ablate.statistics.images import compare_on_images, holm
+from ablate.statistics.family import holm
+from ablate.statistics.images import compare_on_images
 from tests.statistics.calibrate_images import Scenario, coverage, rates
 
 
