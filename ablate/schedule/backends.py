@@ -60,8 +60,7 @@ def open_backend(
         on: "inline", "local", "ray" or "ray:ADDRESS".
         runs: Directory of the records; every node of a Ray cluster must see it.
         device: "auto", "cpu" or "cuda".
-        slots: As in find_slots().
-        slots_per_gpu: As in find_slots().
+        slots, slots_per_gpu: As in find_slots().
         gpus: How many GPUs each trial takes.
         patience: Seconds, as in open_workers().
         announce: Receives lines of text about the cluster, and about GPUs that are not used.
@@ -76,7 +75,8 @@ def open_backend(
         found = find_slots(device, slots, slots_per_gpu, gpus, announce)
         yield Backend(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
     elif kind == "ray" and (address or ":" not in on):
-        from ablate.schedule.on_ray import open_cluster, open_on_ray
+        from ablate.schedule.on_ray import open_on_ray
+        from ablate.schedule.ray_cluster import open_cluster
 
         check_slots(device, slots, slots_per_gpu)
         each = float(gpus) if gpus > 1 else 1 / slots_per_gpu

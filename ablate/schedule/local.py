@@ -18,13 +18,12 @@ from joblib import Parallel, delayed
 
 from ablate.processes.child import END, STOP
 from ablate.processes.parent import POLL_SECONDS, RETRIES, Child, ChildEnded
-from ablate.schedule.pool import SlotPool, Ticket, under_way
+from ablate.schedule.attempts import DIED, Attempts
+from ablate.schedule.pool import Ticket, under_way
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
-
-AGAIN = "again"  # the status of an attempt that ends no task
 
 
 def run_local(
@@ -41,8 +40,7 @@ def run_local(
     Args:
         work: As in open_workers().
         tasks: In any order.
-        slots: As in open_workers().
-        stop: As in open_workers().
+        slots, stop: As in open_workers().
         on_event: Receives the events of all tasks.
         retries: As in open_workers().
         patience: Seconds, as in open_workers().
@@ -105,57 +103,23 @@ def open_workers(
         patience: Seconds without a report of a task after which its worker counts as hung; 0: never. After the first
             report of a task: a sixth of it, or ten times the longest interval between reports of that task if longer.
     """
-    pool = SlotPool(slots)
     workers = [Worker(work, slot, patience) for slot in slots]
-    nowhere = threading.Event()  # set when the cause that ended one task would end all others too
 
-    def run(task: Task, on_event: OnEvent) -> Outcome:
-        ticket, cause = Ticket(task.label), ""
-        while True:
-            with pool.taken(ticket) as index:
-                worker, tried = workers[index], ticket.attempts - 1
-                if stop.level or worker.closed or nowhere.is_set():
-                    return Outcome(task, "interrupted" if tried else "not started", attempts=max(1, tried))
-                try:
-                    status, cause = attempt(task, index, ticket, cause, on_event)
-                except BaseException:
-                    worker.retire()  # on_event raised: later reports of this task must not reach the next task
-                    raise
-            if status != AGAIN:
-                return Outcome(task, status, cause, ticket.attempts)
-
-    def attempt(task: Task, index: int, ticket: Ticket, cause: str, on_event: OnEvent) -> tuple[str, str]:
-        """Try a task once and return its (status, cause); the status is AGAIN if it is to be tried again."""
-
-        def hear(event: dict[str, Any]) -> bool | None:
-            ticket.trained = ticket.trained or "epoch" in event
-            return on_event(index, task, {"event": "epoch", **event})
-
-        worker, ticket.trained = workers[index], False
-        on_event(index, task, {"event": "started", "attempt": ticket.attempts, "cause": cause})
-        status, cause = worker.run(task, hear)
-        if status == BROKEN or (status == "died" and worker.closed):
-            worker.retire()  # its CUDA context is lost, or its memory is full and cannot be freed
-        if status in ("died", BROKEN) and (stop.level or worker.closed):
-            status, cause = "interrupted", cause if status == BROKEN else ""
-        elif status in ("died", BROKEN):
-            for line in pool.note_broken(index, ticket, cause):
-                on_event(index, task, {"event": "note", "of": "run", "text": line})
-            status = AGAIN if ticket.attempts <= retries else "failed"
-        elif status == NOWHERE:
-            nowhere.set()
-            status = "failed"
-        elif status not in ("failed", "interrupted"):
-            pool.note_trained(index)
-        if status == "failed":
-            worker.retire()  # a fault of its process must not affect the next task
-        on_event(index, task, {"event": "ended", "status": status, "cause": cause})
+    def attempt(index: int, task: Task, ticket: Ticket, hear: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
+        worker = workers[index]
+        try:
+            status, cause = worker.run(task, hear)
+        except BaseException:
+            worker.retire()  # on_event raised: later reports of this task must not reach the next task
+            raise
+        if status in ("failed", BROKEN, NOWHERE) or (status == DIED and worker.closed):
+            worker.retire()  # its faults must not affect the next task, nor a lost CUDA context or a full memory
         return status, cause
 
     done = threading.Event()
     threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True).start()
     try:
-        yield run
+        yield Attempts(slots, stop, retries, attempt, lambda index: workers[index].closed).run
     finally:
         done.set()
         for worker in workers:
@@ -213,7 +177,7 @@ class Worker:
         except (OSError, ChildEnded) as error:
             if self._child is None and not self.closed:
                 return NOWHERE, f"the worker could not be started: {error}"
-            return "died", self.retire()
+            return DIED, self.retire()
         self.watchdog.begin()
         ending = False
         try:
@@ -233,7 +197,7 @@ class Worker:
                             child.send(END)
         except ChildEnded:
             cause = self.retire()
-            return ("interrupted", "") if ending else ("died", cause)
+            return ("interrupted", "") if ending else (DIED, cause)
 
     def ask_to_stop(self) -> None:
         """Ask the task, and every later one, to end after its epoch."""

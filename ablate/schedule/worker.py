@@ -57,7 +57,7 @@ def do(
     try:
         with _log_to(log):
             try:
-                return ("ended", work_of_process(work_name)(load(), stop, report), "")
+                return ("ended", _work_of_process(work_name)(load(), stop, report), "")
             except (Exception, SystemExit) as error:
                 with contextlib.suppress(OSError):
                     traceback.print_exc()
@@ -84,12 +84,8 @@ def load_work(name: str) -> Work:
 
 
 @functools.cache
-def work_of_process(name: str) -> Work:
-    """The work, loaded once in this process and shared by all its tasks.
-
-    Args:
-        name: As in load_work().
-    """
+def _work_of_process(name: str) -> Work:
+    """The work, loaded once in this process and shared by all its tasks."""
     return load_work(name)
 
 

@@ -23,10 +23,11 @@ from ablate.errors import RunError
 from ablate.launch.options import RunOptions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import read_record
-from ablate.schedule import on_ray
+from ablate.schedule import ray_cluster
 from ablate.schedule.backends import open_backend
 from ablate.schedule.local import run_tasks
-from ablate.schedule.on_ray import ENVIRONMENT, check_resources, open_cluster, open_on_ray
+from ablate.schedule.on_ray import open_on_ray
+from ablate.schedule.ray_cluster import ENVIRONMENT, check_resources, open_cluster
 from ablate.schedule.tasks import Outcome, Stop, Task
 
 WORK = "works:work"
@@ -239,7 +240,7 @@ def test_a_stop_does_not_wait_for_resources(nodes: Any, tmp_path: Path) -> None:
 
 
 def test_a_node_that_cannot_do_it_is_told_in_a_line(nodes: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(on_ray, "_read", fail_on_a_node)
+    monkeypatch.setattr(ray_cluster, "_read", fail_on_a_node)
     with (
         pytest.raises(RunError, match=r"Ray: a node cannot run the check \(.*; give all nodes the same"),
         open_cluster(nodes.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
@@ -266,7 +267,7 @@ class TwoNodes:
         return lambda read: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=functools.partial(ask, read)))
 
     def wait(self, asked: list[int], num_returns: int, timeout: float) -> tuple[list[int], list[int]]:
-        assert num_returns == 2 and timeout == on_ray.TOKEN_SECONDS[self.round]
+        assert num_returns == 2 and timeout == ray_cluster.TOKEN_SECONDS[self.round]
         self.round += 1
         return [i for i in asked if self.rounds[i] <= self.round], [i for i in asked if self.rounds[i] > self.round]
 
@@ -275,13 +276,13 @@ class TwoNodes:
 
 
 def test_a_node_that_has_not_answered_is_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(on_ray, "_on_node", lambda node: node)
+    monkeypatch.setattr(ray_cluster, "on_node", lambda node: node)
     nodes = [{"NodeID": name, "NodeManagerAddress": name} for name in ("first", "second")]
     told: list[str] = []
 
     def check(*rounds: int, sees: bool = True) -> None:
         told.clear()
-        on_ray._check_storage(TwoNodes((rounds[0], rounds[1]), sees), nodes, tmp_path, told.append)
+        ray_cluster._check_storage(TwoNodes((rounds[0], rounds[1]), sees), nodes, tmp_path, told.append)
 
     check(1, 1)
     assert not told

@@ -81,8 +81,8 @@ def trained(
     ray: StandIn, monkeypatch: pytest.MonkeyPatch, nodes: int = 4, trials: int = TRIALS
 ) -> tuple[dict[str, Outcome], list[str]]:
     """The outcome of each trial on a cluster of some nodes, by its name; and what is said of nodes."""
-    monkeypatch.setattr(on_ray, "_import_ray", lambda: ray)
-    monkeypatch.setattr(on_ray, "_on_node", lambda node, soft=False: (node, soft))
+    monkeypatch.setattr(on_ray, "import_ray", lambda: ray)
+    monkeypatch.setattr(on_ray, "on_node", lambda node, soft=False: (node, soft))
     slots = [Slot(f"node {i}", "cuda", node=f"id {i}") for i in range(nodes)]
     tasks = [Task(str(i), f"trial {i}", f"trial {i}", 1.0, Path("log.txt")) for i in range(trials)]
     said: list[str] = []
