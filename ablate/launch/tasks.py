@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 MEASURE_WORK = "ablate.train.measure_again:MeasureWork"
-PROGRAM_WORK = "ablate.train.program:ProgramWork"
+PROGRAM_WORK = "ablate.train.program:run_program"
 
 
 def make_task(

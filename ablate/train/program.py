@@ -1,12 +1,12 @@
-"""ProgramWork: runs the command of a program's trial and records what it reports. Needs no torch.
+"""run_program(): runs the command of a program's trial and records what it reports. Needs no torch.
 
-A row is a JSON object on a line of standard output or of $ABLATE_TRIAL/metrics.jsonl. All other output is the trial's log.
+A row is a JSON object on a line of standard output or of $ABLATE_TRIAL/metrics.jsonl; program_rows.py keeps it. All other
+output is the trial's log.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import queue
@@ -16,24 +16,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import IO, Any
 
 import ablate
-from ablate.errors import RunError, describe, printable
+from ablate.errors import RunError, printable
 from ablate.files import read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
-from ablate.own_code import LARGEST
 from ablate.processes.child import Broken
 from ablate.processes.devices import cpu_model, gpu_models
 from ablate.processes.parent import SIGNALS
 from ablate.records.attempts import hold_attempt, utc_now, write_result
-from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
 from ablate.records.records import FILES, trial_directory
-from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
+from ablate.study.program import MEASURED, PYTHON, ProgramTrial
+from ablate.train.program_rows import Lines, Rows, read_row
 from ablate.train.revision import revision
 
 POLL_SECONDS = 0.1  # between looks at the file of metrics, the clock and the wish to stop
@@ -42,9 +40,6 @@ GRACE_SECONDS = 30.0  # that a program has to end by itself after SIGTERM
 LEFT_SECONDS = 5.0  # that processes may have which it has left, after it has ended
 LONGEST_TICK = 1.0  # the most seconds that one look counts: time in which this process was stopped is not silence
 WAITING = 64  # parts of the output that wait to be read, of 64 KiB at most
-LONGEST_LINE = 1 << 20  # bytes; a longer line is split
-MOST_ROWS = 200_000  # of a trial
-MOST_MEASURES = 1000
 MOST_LOG = 1 << 30  # bytes of other output that an attempt keeps
 MOST_METRICS = 1 << 28  # bytes of the file of metrics
 # Exit codes that a shell gives for a program that was ended by SIGINT, SIGKILL, SIGTERM or SIGUSR1.
@@ -88,13 +83,6 @@ class ProgramJob:
     device: str = "cpu"
 
 
-class ProgramWork:
-    """run_program() as the work of a process."""
-
-    def __call__(self, job: ProgramJob, stop: Callable[[], bool], report: SendEvent) -> str:
-        return run_program(job, stop, report)
-
-
 def run_program(job: ProgramJob, stop: Callable[[], bool], report: SendEvent) -> str:
     """Run a program's trial to its result. Its directory of own files is as its last attempt left it.
 
@@ -115,130 +103,6 @@ def run_program(job: ProgramJob, stop: Callable[[], bool], report: SendEvent) ->
         return why_not or _Attempt(job, trial_directory(job.runs, job.trial.id)).run(stop, report)
 
 
-class Rows:
-    """The epochs of a trial as its program reports them, kept on disk at once.
-
-    A row that has the number of an earlier epoch replaces it and all after it: the program trains from there again. A row
-    without a number goes on with the present epoch until it repeats one of its measures; then it begins the next one.
-
-    Args:
-        directory: The trial's directory.
-        wanted: The measures of the study.
-    """
-
-    def __init__(self, directory: Path, wanted: Iterable[str] = ()) -> None:
-        self.directory, self.wanted = directory, frozenset(wanted)
-        self.rows = read_epochs(directory)
-        self.refused: dict[str, str] = {}  # what the program reported instead of a number, by name
-        self.begin()
-        write_epochs(directory, self.rows)
-
-    def begin(self) -> None:
-        """Begin an attempt: nothing is told yet."""
-        self.reached: int | None = None  # the present epoch
-        self.told: set[str] = set()  # its measures that are told
-        self.since = time.monotonic()
-
-    def add(self, reported: Mapping[str, Any]) -> bool:
-        """Add a reported row and return whether it changed what is kept.
-
-        Args:
-            reported: A JSON object with `epoch` or a measure.
-
-        Raises:
-            RunError: Its epoch is not a whole number, or there are too many rows.
-        """
-        values = {name: number for name, value in reported.items() if (number := _number(name, value)) is not _NO_NUMBER}
-        for name in self.wanted & reported.keys() - values.keys():
-            self.refused[name] = describe(reported[name])
-        if not values:
-            return False
-        if "epoch" in reported:
-            epoch = _whole(reported["epoch"])
-        else:
-            epoch = 1 if self.reached is None else self.reached + bool(self.told & values.keys())
-        if epoch != self.reached:
-            self.reached, self.told = epoch, set()
-        passed = self._passed()
-        new = not self.rows or epoch > self.rows[-1]["epoch"]
-        old = {} if new else next((row for row in reversed(self.rows) if row["epoch"] == epoch), {})
-        if self.told:
-            values = {**{name: old[name] for name in old if name in self.told}, **values}
-            passed += old["seconds"]
-        self.told |= values.keys()
-        if old and all(name in old and old[name] == value for name, value in values.items()):
-            return False  # told again after a break
-        kept = self.rows if new else [row for row in self.rows if row["epoch"] < epoch]
-        if len(kept) >= MOST_ROWS or len(values) > MOST_MEASURES:
-            raise RunError(f"more than {MOST_ROWS:,} rows or {MOST_MEASURES:,} measures; report once an epoch")
-        row: Row = {"epoch": epoch, **values, "seconds": round(passed, 6)}
-        kept.append(row)
-        self.rows = kept
-        if new:
-            append_epoch(self.directory, row)
-        else:
-            write_epochs(self.directory, kept)
-        return True
-
-    def end(self) -> None:
-        """Remove the epochs after the last one that the attempt reported: the program has trained fewer this time."""
-        if self.reached is not None and self.rows[-1]["epoch"] > self.reached:
-            self.rows = [row for row in self.rows if row["epoch"] <= self.reached]
-            write_epochs(self.directory, self.rows)
-
-    def last(self) -> dict[str, Any]:
-        """The last value of each measure."""
-        return {key: value for row in self.rows for key, value in row.items() if key not in ("epoch", "seconds")}
-
-    def _passed(self) -> float:
-        """Seconds since the last call."""
-        before, self.since = self.since, time.monotonic()
-        return self.since - before
-
-
-_NO_NUMBER = object()
-
-
-def _number(name: str, value: Any) -> Any:
-    """A measure's value as records keep it: None where it is not finite or too large; _NO_NUMBER for what is no measure."""
-    if name in RESERVED or len(name) > 100 or printable(name) != name:
-        return _NO_NUMBER
-    if isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
-        return _NO_NUMBER
-    if value is None or not abs(value) <= LARGEST:
-        return None
-    return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
-
-
-def _whole(epoch: Any) -> int:
-    """The number of an epoch. Raises RunError for anything else."""
-    number = isinstance(epoch, (int, float)) and not isinstance(epoch, bool)
-    if not number or not 0 <= epoch < 2**53 or epoch != int(epoch):
-        raise RunError(f"the program reported the epoch {describe(epoch)}; allowed: a whole number from 0")
-    return int(epoch)
-
-
-@dataclass
-class _Lines:
-    """Bytes that become lines."""
-
-    left: bytes = b""
-
-    def take(self, data: bytes) -> Iterator[bytes]:
-        """Add bytes and yield the lines that are complete, without their ends."""
-        *whole, self.left = (self.left + data).split(b"\n")
-        yield from whole
-        if len(self.left) > LONGEST_LINE:
-            yield self.left
-            self.left = b""
-
-    def rest(self) -> Iterator[bytes]:
-        """Yield what follows the last line end, if anything."""
-        left, self.left = self.left, b""
-        if left:
-            yield left
-
-
 @dataclass
 class _Attempt:
     """One run of the command.
@@ -251,7 +115,7 @@ class _Attempt:
     job: ProgramJob
     directory: Path
     read: int = 0  # bytes of the file of metrics
-    metrics: _Lines = field(default_factory=_Lines)
+    metrics: Lines = field(default_factory=Lines)
     said: str = ""  # the last line of its log
     logged: int = 0  # bytes of its log
     cut: bool = False  # whether the log is as long as it may be
@@ -266,7 +130,7 @@ class _Attempt:
         self.begun = utc_now()
         while self._read_metrics(before=True):
             pass
-        self.metrics = _Lines()  # without a line that was torn
+        self.metrics = Lines()  # without a line that was torn
         self.rows.begin()
         place = str(own.absolute())
         environment = {**os.environ, TRIAL: place, "PYTHONUNBUFFERED": "1"}
@@ -302,7 +166,7 @@ class _Attempt:
         for stream, is_rows in ((process.stdout, True), (process.stderr, False)):
             assert stream is not None
             threading.Thread(target=_pass_on, args=(stream, is_rows, output), daemon=True).start()
-        lines = {True: _Lines(), False: _Lines()}
+        lines = {True: Lines(), False: Lines()}
         silence = took = asked = over = beat = 0.0
         before, stopping, ended = time.monotonic(), False, 0
         while ended < 2 or process.poll() is None:  # a program may close its output and go on
@@ -351,19 +215,19 @@ class _Attempt:
         data = read_from(self.file, self.read)
         if not data:
             if self.read and not read_from(self.file, self.read - 1, 1):  # the program has begun the file again
-                self.read, self.metrics = 0, _Lines()
+                self.read, self.metrics = 0, Lines()
             return False
         self.read += len(data)
         if self.read > MOST_METRICS:
             raise RunError(f"{self.file}: more than {MOST_METRICS:,} bytes; report once an epoch")
         for line in self.metrics.take(data):
-            if (row := _row(line, self.known)) and (not before or "epoch" in row):
+            if (row := read_row(line, self.known)) and (not before or "epoch" in row):
                 self._keep(row, quiet=before)
         return True
 
     def _hear(self, line: bytes, is_rows: bool) -> None:
         """Keep a line of output: a row, or a line of the log."""
-        if is_rows and (row := _row(line, self.known)):
+        if is_rows and (row := read_row(line, self.known)):
             self._keep(row)
             return
         text = line.decode("utf-8", "replace")
@@ -422,18 +286,6 @@ class _Attempt:
             "threads": int(os.environ.get("OMP_NUM_THREADS", "1")) if self.job.device == "cpu" else 1,
             "started": self.begun,
         }
-
-
-def _row(line: bytes, known: frozenset[str]) -> dict[str, Any] | None:
-    """The row of a line: a JSON object that has one of the known names; None for any other line."""
-    text = line.strip().rpartition(b"\r")[2].strip()
-    if not (text.startswith(b"{") and text.endswith(b"}")):
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and not known.isdisjoint(value) else None
 
 
 def _pass_on(stream: IO[bytes], is_rows: bool, output: queue.Queue[tuple[bool, bytes]]) -> None:

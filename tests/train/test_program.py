@@ -20,7 +20,9 @@ from ablate.records.epochs import read_epochs
 from ablate.records.records import Record, read_record, trial_directory, trial_state
 from ablate.study.program import Program, ProgramTrial
 from ablate.train import program as running
-from ablate.train.program import ProgramJob, Rows, run_program
+from ablate.train import program_rows
+from ablate.train.program import ProgramJob, run_program
+from ablate.train.program_rows import Rows
 
 BEGIN = "import json, os, sys\nown = os.environ['ABLATE_TRIAL']\ndef row(**values): print(json.dumps(values))\n"
 
@@ -251,7 +253,7 @@ def test_a_row_is_on_disk_at_once(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_counts_as_a_row(tmp_path: Path, text: str, kept: dict[str, Any] | None) -> None:
-    row = running._row(text.encode(), frozenset(("error", "loss", "epoch")))
+    row = program_rows.read_row(text.encode(), frozenset(("error", "loss", "epoch")))
     (tmp_path / "trial.json").write_text('{"program": {}}')
     rows = Rows(tmp_path)
     assert bool(row and rows.add(row)) is (kept is not None)
@@ -261,13 +263,13 @@ def test_what_counts_as_a_row(tmp_path: Path, text: str, kept: dict[str, Any] | 
 
 def test_rows_are_kept_however_long_that_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "LEFT_SECONDS", 0.05)
-    append = running.append_epoch
+    append = program_rows.append_epoch
 
     def slowly(*given: Any) -> None:
         time.sleep(0.01)
         append(*given)
 
-    monkeypatch.setattr(running, "append_epoch", slowly)
+    monkeypatch.setattr(program_rows, "append_epoch", slowly)
     made = job(tmp_path, "print(*(json.dumps({'epoch': n, 'error': 100 - n}) for n in range(100)), sep='\\n')")
     assert run(made).measures["error"] == 1
 
