@@ -28,7 +28,7 @@ from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
-from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
+from ablate.train.optimization import make_optimizer, restore, start_epoch
 from ablate.train.passes import Scores
 from ablate.train.precision import choose_precision
 from ablate.train.process_group import ALONE, ProcessGroup
@@ -87,11 +87,7 @@ class Attempt:
         self.average = network_of(trial, device, job.location.cache) if averaged else None
         file = trial.data.task.weights_of(format_architecture(trial.architecture))
         self.weights = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file else ""
-        self.optimizer = (
-            own_optimizer(self.hooks, recipe, self.network)
-            if self.hooks and "optimizer" in self.hooks
-            else make_optimizer(recipe, self.network)
-        )
+        self.optimizer = make_optimizer(recipe, self.network, hooks=self.hooks)
         self.rows: list[Row] = []
         self.earlier: list[dict[str, Any]] = []  # the provenance of the attempts that this one continues
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
@@ -160,11 +156,6 @@ class Attempt:
         """The measures of the user's own that are taken after each epoch."""
         data = self.job.trial.data
         return [one for one in data.own_measures if one.name == data.decide_by]
-
-    @property
-    def testing_on(self) -> str:
-        """The name of the images that the trial is evaluated on after each epoch."""
-        return "validation" if self.job.trial.data.held_out else "test"
 
     @property
     def diverged(self) -> bool:
@@ -287,7 +278,8 @@ class Attempt:
         }
         if not diverged:
             self.last.beat = self.beat
-            self.last.write(self.directory, {self.testing_on: self.testing} | ({"test": self.final} if self.final else {}))
+            tested_on = "validation" if self.job.trial.data.held_out else "test"
+            self.last.write(self.directory, {tested_on: self.testing} | ({"test": self.final} if self.final else {}))
         if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:

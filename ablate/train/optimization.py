@@ -91,7 +91,9 @@ class Rates:
         return rate * largest
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None) -> torch.optim.Optimizer:
+def make_optimizer(
+    recipe: Recipe, network: nn.Module, fused: bool | None = None, hooks: Hooks | None = None
+) -> torch.optim.Optimizer:
     """Make the recipe's optimizer.
 
     With decay_on: weights, weight decay does not apply to batch norms and biases, which are the one-dimensional parameters.
@@ -102,11 +104,14 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
         network: On the device.
         fused: Whether one kernel does the whole update, with the learning rate as a tensor on the device, which a CUDA
             graph reads at each step; None: on CUDA only. The last bits of a weight differ between the two ways.
+        hooks: Of a recipe of the user's own, whose method `optimizer` makes it; None: there is none.
 
     Raises:
         RunError: The optimizer needs a package that is not installed.
         NotationError: No parameter is trained, or an optimizer of the user's own raises an error.
     """
+    if hooks and "optimizer" in hooks:
+        return scaled(checked_optimizer(hooks.call("optimizer", network), hooks.own.python, network), recipe)
     parameters = list(network.parameters())
     if not any(parameter.requires_grad for parameter in parameters):
         raise NotationError("the network has no parameter that is trained")
@@ -126,20 +131,6 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
     return entry.build(groups, arguments, entry.settings(recipe.values))
-
-
-def own_optimizer(hooks: Hooks, recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer that a recipe of the user's own makes.
-
-    Args:
-        hooks: With the method `optimizer`.
-        recipe: Says the learning rate.
-        network: On the device.
-
-    Raises:
-        NotationError: The method raises an error or returns something else.
-    """
-    return scaled(checked_optimizer(hooks.call("optimizer", network), hooks.own.python, network), recipe)
 
 
 def scaled(optimizer: torch.optim.Optimizer, recipe: Recipe) -> torch.optim.Optimizer:

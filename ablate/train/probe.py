@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -28,7 +28,7 @@ from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches, resid
 from ablate.train.energy import energy_counter
 from ablate.train.gpu_memory import Needed
 from ablate.train.job import ProbeJob
-from ablate.train.optimization import make_optimizer, own_optimizer
+from ablate.train.optimization import make_optimizer
 from ablate.train.passes import Pass
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, network_of
@@ -64,133 +64,107 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
     device = configure(job.device)
     try:
         with own_stream(device):
-            return _probe(job, device, report)
+            timing = Timing(job, device)
+            if remark := timing.lacking_memory():
+                report({"remark": remark})
+                return "skipped"
+            report(timing.times())
+            return "probed"
     finally:
         free_memory()
 
 
-def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:
-    trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
-    part = recipe.batch_size // recipe.gpus  # the images of one GPU
-    recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
-    look_in(*job.folders)
-    if trial.architecture.code:
-        check_code(trial.architecture)
-    for code in trial.own_code:
-        code.check_unchanged()
-    hooks = Hooks(recipe.python) if recipe.python else None
-    needed, free = training_memory(count(trial.blueprint), recipe).total, job.memory
-    if device.type == "cuda":
-        unused, all_of_it = torch.cuda.mem_get_info(device)
-        free = min(unused, all_of_it // job.side_by_side)
-    if free is not None and needed > free:
+class Member(NamedTuple):
+    """A seed of the network.
+
+    Args:
+        network: On the device.
+        average: Of its weights; None: the recipe keeps none.
+        optimizer: Of its weights.
+    """
+
+    network: nn.Module
+    average: nn.Module | None
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def tested(self) -> nn.Module:
+        """What is tested: the average, where there is one."""
+        return self.average or self.network
+
+
+class Timing:
+    """The timing of a network.
+
+    Args:
+        job: The network and the conditions.
+        device: From configure().
+
+    Raises:
+        NotationError: The reader's code has changed.
+    """
+
+    def __init__(self, job: ProbeJob, device: torch.device) -> None:
+        self.job, self.device, self.trial, self.data = job, device, job.trial, job.trial.data
+        recipe = job.trial.recipe
+        part = recipe.batch_size // recipe.gpus  # the images of one GPU
+        self.recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
+        look_in(*job.folders)
+        if self.trial.architecture.code:
+            check_code(self.trial.architecture)
+        for code in self.trial.own_code:
+            code.check_unchanged()
+        self.hooks = Hooks(recipe.python) if recipe.python else None
+        self.summed = [measure for measure in self.data.task.entry.measures if measure.total]  # others: no work of a step
+        self.on_gpu = device.type == "cuda"
+        self.members: list[Member] = []
+        self.rounds = 0
+
+    def lacking_memory(self) -> str:
+        """Why the network cannot be trained in the memory that there is, in words; "" if it can."""
+        job = self.job
+        needed, free = training_memory(count(self.trial.blueprint), self.recipe).total, job.memory
+        if self.on_gpu:
+            unused, all_of_it = torch.cuda.mem_get_info(self.device)
+            free = min(unused, all_of_it // job.side_by_side)
+        if free is None or needed <= free:
+            return ""
         share = f" for each of {job.side_by_side} processes" if job.side_by_side > 1 else ""
-        report({"remark": f"needs about {needed / MIB:,.0f} MiB to train; there are {free / MIB:,.0f} MiB{share}"})
-        return "skipped"
-    channels = torch.ones(data.channels, device=device)
-    normalization = Normalization(127.5 * channels, 64 * channels)
-    begin = time.perf_counter()  # after the first use of the device, which initializes it
-    members: list[tuple[nn.Module, nn.Module | None, torch.optim.Optimizer]] = []
-    summed = [measure for measure in data.task.entry.measures if measure.total]  # others are no work of a step
-    rounds = 0
+        return f"needs about {needed / MIB:,.0f} MiB to train; there are {free / MIB:,.0f} MiB{share}"
 
-    def add_member() -> None:
-        """A seed: its network, the average of that, its optimizer."""
-        network = network_of(trial, device, default_cache(), recipe)
-        average = network_of(trial, device, default_cache(), recipe) if recipe.ema.decay else None
-        own = hooks and "optimizer" in hooks and own_optimizer(hooks, recipe, network)
-        members.append((network, average, own or make_optimizer(recipe, network)))
-
-    def training(batches: int) -> Callable[[], float]:
-        part = _random_part(recipe.batch_size * batches, data, device)
-        images = [TrainingBatches(part, normalization, data, recipe, trial.seed) for _ in members]
-        return timed(
-            Training(network, optimizer, batches, recipe, average=average, hooks=hooks)
-            for batches, (network, average, optimizer) in zip(images, members)
-        )
-
-    def testing(size: int, batches: int) -> Callable[[], float]:
-        part = _random_part(size * batches, data, device)
-        return timed(
-            Testing(average or network, TestBatches(part, normalization, size), recipe, summed, hooks)
-            for network, average, _ in members
-        )
-
-    def timed(passes: Iterable[Pass]) -> Callable[[], float]:
-        """A function that runs a pass of each seed and returns the seconds per batch of each."""
-        together = SideBySide(passes, CudaGraphs() if device.type == "cuda" else None)
-
-        def run() -> float:
-            nonlocal rounds
-            rounds += 1
-            begun = time.perf_counter()
-            together.run([rounds] * len(together.passes))
-            return (time.perf_counter() - begun) / len(together.sizes) / len(together.passes)
-
-        return run
-
-    add_member()
-    network, average, _ = members[0]
-
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    train = training(1)
-    first = train()
-    ready = time.perf_counter() - begin
-    step = first if first > SECONDS else train()
-    batches = 1 if device.type == "cpu" else max(1, math.ceil(ROUND_SECONDS / step))
-    if batches > 1:
-        train = training(batches)
-        step = train()  # the warm-up, which also captures the step
-    least, most = ROUNDS
-    joules = energy_counter(device)
-    before = joules() if joules else 0.0
-    train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
-    energy = (joules() - before) / len(train_ms) / batches / job.side_by_side if joules else None
-    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
-    usual = min(train_ms) / 1000
-    most = recipe.batch_size if data.streamed or data.task.entry.own_loss else resident_batch(device)  # as in a trial
-    test_batch = min(most, images_at_once(usual, recipe.batch_size))
-    test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
-    warm_up = test()
-    test_ms = [1000 * test() for _ in range(5 if warm_up < TEST_SECONDS / 5 else 1)]
-
-    def predicting(size: int) -> list[float]:
-        """Milliseconds of the forward passes of so many images; empty for a batch that would take too long."""
-        if usual / 3 / recipe.batch_size * size > TEST_SECONDS:
-            return []
-        part = _random_part(size, data, device)
-        one = Testing(average or network, TestBatches(part, normalization, size), recipe, summed, hooks)
-        one.begin()
-        images, _ = one.batches.take(size)
-        with set_as(recipe):
-            return time_repeatedly(lambda: one.forward(images), device)
-
-    inference_ms = {str(size): predicting(size) for size in PREDICTED}
-
-    def timed_together() -> dict[str, Any]:
-        """The times of a seed's share; empty where seeds are not trained side by side, or there is no room for it."""
-        count = 1 if trial.architecture.code or recipe.own_code or trial.recipe.gpus > 1 else job.together
-        if peak and count > 1:
-            free, whole = torch.cuda.mem_get_info(device)
-            count = min(count, 1 + Needed(peak).fitting(min(free, whole // job.side_by_side)))
-        if count < 2:
-            return {}
-        try:
-            for _ in range(count - 1):
-                add_member()
-            train, test = training(batches), testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
-            step, _ = train(), test()  # the warm-up
-            least, most = ROUNDS
-            enough = min(most, max(least, int(SECONDS / (step * batches * count))))
-            shares = [[1000 * run() for _ in range(number)] for run, number in ((train, enough), (test, 3))]
-        except torch.OutOfMemoryError:
-            return {}
-        return {"together": count, "together_ms": shares[0], "together_test_ms": shares[1]}
-
-    made = provenance(device)
-    report(
-        {
+    def times(self) -> dict[str, Any]:
+        """What probe() reports."""
+        device, batch_size = self.device, self.recipe.batch_size
+        channels = torch.ones(self.data.channels, device=device)
+        self.normalization = Normalization(127.5 * channels, 64 * channels)
+        begin = time.perf_counter()  # after the first use of the device, which initializes it
+        self._add_member()
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+        train = self._train_round(1)
+        first = train()
+        ready = time.perf_counter() - begin
+        step = first if first > SECONDS else train()
+        batches = max(1, math.ceil(ROUND_SECONDS / step)) if self.on_gpu else 1
+        if batches > 1:
+            train = self._train_round(batches)
+            step = train()  # the warm-up, which also captures the step
+        joules = energy_counter(device)
+        before = joules() if joules else 0.0
+        train_ms = [1000 * train() for _ in range(_rounds(step * batches))]
+        energy = (joules() - before) / len(train_ms) / batches / self.job.side_by_side if joules else None
+        peak = torch.cuda.max_memory_reserved(device) if self.on_gpu else None
+        usual = min(train_ms) / 1000
+        as_trained = self.data.streamed or self.data.task.entry.own_loss
+        test_batch = min(batch_size if as_trained else resident_batch(device), images_at_once(usual, batch_size))
+        test = self._test_round(test_batch)
+        warm_up = test()
+        test_ms = [1000 * test() for _ in range(5 if warm_up < TEST_SECONDS / 5 else 1)]
+        # A batch that would take too long is not timed.
+        possible = [size for size in PREDICTED if usual / 3 / batch_size * size <= TEST_SECONDS]
+        inference_ms = {str(size): self._predicting(size) if size in possible else [] for size in PREDICTED}
+        made = provenance(device)
+        return {
             **{key: made[key] for key in ("device", "threads", "torch")},
             "train_ms": train_ms,
             "steps": len(train_ms) * batches,
@@ -200,20 +174,84 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
             "energy_joules": energy,
             "startup_seconds": max(0.0, ready - usual),
             "peak_memory_bytes": peak,
-            **timed_together(),
+            **self._times_together(batches, test_batch, peak),
         }
-    )
-    return "probed"
+
+    def _times_together(self, batches: int, test_batch: int, peak: int | None) -> dict[str, Any]:
+        """The times of a seed's share; empty where seeds are not trained side by side, or there is no room for it."""
+        trial, job = self.trial, self.job
+        count = 1 if trial.architecture.code or self.recipe.own_code or trial.recipe.gpus > 1 else job.together
+        if peak and count > 1:
+            free, whole = torch.cuda.mem_get_info(self.device)
+            count = min(count, 1 + Needed(peak).fitting(min(free, whole // job.side_by_side)))
+        if count < 2:
+            return {}
+        try:
+            for _ in range(count - 1):
+                self._add_member()
+            train, test = self._train_round(batches), self._test_round(test_batch)
+            step, _ = train(), test()  # the warm-up
+            train_ms = [1000 * train() for _ in range(_rounds(step * batches * count))]
+            test_ms = [1000 * test() for _ in range(3)]
+        except torch.OutOfMemoryError:
+            return {}
+        return {"together": count, "together_ms": train_ms, "together_test_ms": test_ms}
+
+    def _add_member(self) -> None:
+        """Make one more seed."""
+        recipe, cache = self.recipe, default_cache()
+        network = network_of(self.trial, self.device, cache, recipe)
+        average = network_of(self.trial, self.device, cache, recipe) if recipe.ema.decay else None
+        self.members.append(Member(network, average, make_optimizer(recipe, network, hooks=self.hooks)))
+
+    def _train_round(self, batches: int) -> Callable[[], float]:
+        """A function that runs a training pass of each seed and returns the seconds per batch of each."""
+        part = _random_part(self.recipe.batch_size * batches, self.data, self.device)
+        images = [TrainingBatches(part, self.normalization, self.data, self.recipe, self.trial.seed) for _ in self.members]
+        return self._timed(
+            Training(one.network, one.optimizer, batches, self.recipe, average=one.average, hooks=self.hooks)
+            for batches, one in zip(images, self.members)
+        )
+
+    def _test_round(self, size: int) -> Callable[[], float]:
+        """A function that runs a test pass of each seed and returns the seconds per batch of each."""
+        part = _random_part(size * (2 * WARM_UP if self.on_gpu else 1), self.data, self.device)
+        return self._timed(self._testing(part, size, one) for one in self.members)
+
+    def _predicting(self, size: int) -> list[float]:
+        """Milliseconds of each of several forward passes of the first seed."""
+        one = self._testing(_random_part(size, self.data, self.device), size, self.members[0])
+        one.begin()
+        images, _ = one.batches.take(size)
+        with set_as(self.recipe):
+            return _time_repeatedly(lambda: one.forward(images), self.device)
+
+    def _testing(self, part: LabelledTensors, size: int, member: Member) -> Testing:
+        """The test pass of a seed."""
+        return Testing(member.tested, TestBatches(part, self.normalization, size), self.recipe, self.summed, self.hooks)
+
+    def _timed(self, passes: Iterable[Pass]) -> Callable[[], float]:
+        """A function that runs a pass of each seed and returns the seconds per batch of each."""
+        together = SideBySide(passes, CudaGraphs() if self.on_gpu else None)
+
+        def run() -> float:
+            self.rounds += 1
+            begun = time.perf_counter()
+            together.run([self.rounds] * len(together.passes))
+            return (time.perf_counter() - begun) / len(together.sizes) / len(together.passes)
+
+        return run
+
+
+def _rounds(seconds: float) -> int:
+    """How many rounds of so many seconds are timed."""
+    least, most = ROUNDS
+    return min(most, max(least, int(SECONDS / seconds)))
 
 
 @torch.no_grad()
-def time_repeatedly(work: Callable[[], Any], device: torch.device) -> list[float]:
-    """Milliseconds of each of several calls, after one that warms up.
-
-    Args:
-        work: Runs on the device.
-        device: Is waited for at the end of each call.
-    """
+def _time_repeatedly(work: Callable[[], Any], device: torch.device) -> list[float]:
+    """Milliseconds of each of several calls, after one that warms up."""
     found: list[float] = []
     least, most = PREDICTIONS
     while len(found) <= least or (len(found) <= most and sum(found) < 1000 * PREDICTION_SECONDS):

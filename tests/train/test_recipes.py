@@ -209,7 +209,7 @@ ON_DEVICE = ("cosine", "mixed", "bce", "ema", "parts", "again", "bfloat16")
 @pytest.mark.parametrize("name", ON_DEVICE)
 def test_a_replayed_step_is_the_step(make: Make, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The update has its learning rate on the device, as on CUDA; the rate of each step is one that was set."""
-    fused = lambda recipe, network: make_optimizer(recipe, network, fused=True)  # noqa: E731
+    fused = lambda recipe, network, **more: make_optimizer(recipe, network, fused=True, **more)  # noqa: E731
     monkeypatch.setattr(attempts, "make_optimizer", fused)
     plain, replayed = (make(**RECIPES[name], epochs=2) for _ in range(2))
     captured: list[int] = []

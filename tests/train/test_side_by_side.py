@@ -135,9 +135,9 @@ def side_by_side_optimizer(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
     made: list[bool] = []
 
-    def fused(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
+    def fused(recipe: Recipe, network: torch.nn.Module, **more: Any) -> torch.optim.Optimizer:
         made.append(True)
-        return make_optimizer(recipe, network, fused=True)
+        return make_optimizer(recipe, network, fused=True, **more)
 
     monkeypatch.setattr(attempt, "make_optimizer", fused)
     return made
