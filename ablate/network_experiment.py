@@ -139,9 +139,6 @@ class Experiment(StudyExperiment[Variant, Trial]):
         by = self.study.decision.each_epoch
         return run_trials(trials, labels, runs, self.location(), options, console, self.folders, by)
 
-    def _trials_of(self, variant: Variant, seeds: tuple[int, ...]) -> list[Trial]:
-        return variant.trials(seeds)
-
     def _name(self, variant: Variant) -> str:
         return label(variant)
 
@@ -180,9 +177,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
         """As plan(), but what is said of each variant is made in turn, as PlannedVariants.
 
         Args:
-            probe: As in plan().
-            options: As in plan().
-            announce: As in plan().
+            probe, options, announce: As in plan().
 
         Raises:
             AblateError: As plan().

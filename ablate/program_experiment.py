@@ -86,9 +86,6 @@ class ProgramExperiment(StudyExperiment[ProgramVariant, ProgramTrial]):
     ) -> RunSummary:
         return run_programs(self.study, trials, labels, runs, options, console)
 
-    def _trials_of(self, variant: ProgramVariant, seeds: tuple[int, ...]) -> list[ProgramTrial]:
-        return variant.trials(seeds)
-
     def _name(self, variant: ProgramVariant) -> str:
         return variant.net
 

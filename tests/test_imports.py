@@ -20,7 +20,7 @@ LEVELS = [
     {"precision", "memory"},
     {"launch", "estimate", "running"},
     {"search"},
-    {"verify", "experiment_trial", "planned"},
+    {"verify", "experiment_trial", "planned", "study_trials"},
     {"adopt"},
     {"experiment"},
     {"network_experiment", "program_experiment"},
