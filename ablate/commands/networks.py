@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from ablate.commands.options import (
-    WEIGHTS,
-    Argument,
-    Arguments,
-    BatchSize,
-    Channels,
-    Classes,
-    DepthRule,
-    FamilyKey,
-    ForImageNet,
-    ImageSize,
-    Json,
-    Root,
-    one_of,
-    parse_path,
-    print_json,
-    print_text,
-    read_network,
-    say,
-)
+from ablate.commands.options import Json, Root, one_of, parse_path, print_json, print_text, say
 from ablate.data.data_sets import DATA_SETS
+from ablate.errors import RunError, describe
 
 if TYPE_CHECKING:
     from ablate.nets.architecture import Architecture
     from ablate.nets.architecture import DepthRule as DepthRuleName
+
+DepthRule = Annotated[
+    Literal["convolutions", "nominal"],
+    typer.Option("--depth-rule", metavar="RULE", help="convolutions (default) or nominal.", show_default=False),
+]
+FamilyKey = Annotated[Optional[str], typer.Option("--family", metavar="NAME", help="The family, if two have the name.")]
+ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read NET as a network for ImageNet.")]
+Classes = Annotated[
+    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="Classes: 10, or 1000 for ImageNet.")
+]
+ImageSize = Annotated[
+    Optional[int],
+    typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side: 32, or 224 for ImageNet."),
+]
+Argument = Annotated[
+    Optional[list[str]], typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3.")
+]
+Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Several: '{depth: 3, norm: batch}'.")]
+Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")]
+WEIGHTS = typer.Option("--weights", parser=parse_path, metavar="FILE", help="A state_dict, safetensors or .t7 file.")
 
 
 def show(
@@ -56,7 +59,7 @@ def show(
         listed = describe_families()
         print_json(listed) if as_json else print_text(families_text(listed))
         return
-    architecture = read_network(net, depth_rule, family, imagenet, argument, args)
+    architecture = _read_network(net, depth_rule, family, imagenet, argument, args)
     network = _describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
     if weights:
         from ablate.nets.weights import check_weights
@@ -83,8 +86,6 @@ def draw(
     channels: Channels = 3,
 ) -> None:
     """Draw a network and its blocks."""
-    from ablate.errors import RunError
-
     if bool(net) == figure_1:
         raise RunError("draw: give a network or --figure-1" + (", not both" if net else ""))
     from ablate.nets.families import blueprint, task_of
@@ -94,7 +95,7 @@ def draw(
     path = out or Path(f"{net.replace(':', '.') or 'figure_1'}.svg")
     check_path(path)
     if net:
-        architecture = read_network(net, depth_rule, family, imagenet, argument, args)
+        architecture = _read_network(net, depth_rule, family, imagenet, argument, args)
         diagram = network_diagram(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
     else:
         diagram = figure_1_diagram()
@@ -133,7 +134,7 @@ def evaluate(
     from ablate.schedule.slots import find_slots
     from ablate.train.evaluate import evaluate as measure
 
-    architecture = read_network(net, depth_rule, family, DATA_SETS[data].imagenet_names, argument, args)
+    architecture = _read_network(net, depth_rule, family, DATA_SETS[data].imagenet_names, argument, args)
     location = find_location(data_root)
     found = find_slots(device, 1, say=say)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
@@ -174,3 +175,26 @@ def _describe(
         "batch_size": batch_size,
         "training_memory": memory_choices(count_network(architecture, classes, shape), recipe),
     }
+
+
+def _read_network(
+    net: str, rule: DepthRuleName, family: str | None, imagenet: bool, arguments: Optional[list[str]], args: str
+) -> Architecture:
+    """The network of a name, or of "module:callable" with its arguments. Its module is looked for here first."""
+    from ablate.nets.notation import own_architecture, parse_architecture
+    from ablate.own_code import REFERENCE
+    from ablate.study.document import read_text
+
+    if not REFERENCE.fullmatch(net):
+        if arguments or args:
+            raise RunError(f"--args: '{net}' has none; allowed for module:callable")
+        return parse_architecture(net, rule, family, imagenet)
+    given = read_text(args, "--args").value if args else {}
+    if not isinstance(given, dict):
+        raise RunError(f"--args: found {describe(given)}; allowed: a mapping such as {{depth: 3}}")
+    for assignment in arguments or ():
+        key, equals, text = assignment.partition("=")
+        if not equals or not text or not key.isidentifier():
+            raise RunError(f"--arg: found '{assignment}'; allowed: KEY=VALUE, such as depth=3")
+        given[key] = read_text(text, f"--arg {key}").value
+    return own_architecture(net, given, (Path.cwd(),))

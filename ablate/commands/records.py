@@ -10,11 +10,15 @@ import typer
 
 from ablate.commands.options import (
     RUNS,
+    Device,
     Json,
     Root,
     Runs,
     Scale,
     Set,
+    Slots,
+    SlotsPerGpu,
+    Storage,
     Studies,
     StudyFile,
     one_of,
@@ -24,7 +28,6 @@ from ablate.commands.options import (
     say,
     with_flags,
 )
-from ablate.commands.trials import Device, Slots, SlotsPerGpu, Storage
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.report.numbers import counted

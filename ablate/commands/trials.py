@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from ablate.commands.options import (
-    OUT,
     RUNS,
-    Images,
+    Device,
     Json,
-    Out,
     Root,
     Runs,
     Scale,
     Set,
+    Slots,
+    SlotsPerGpu,
+    Storage,
     Studies,
     StudyFile,
-    next_command,
     one_of,
-    parse_cohort,
-    parse_gpus,
-    parse_interval,
     parse_path,
-    parse_shard,
     print_json,
-    print_lines,
-    print_report,
     print_text,
     say,
     with_flags,
 )
+from ablate.errors import RunError
 from ablate.tracking.trackers import TRACKERS
 
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
-Slots = Annotated[Optional[int], typer.Option("--slots", metavar="N", help="Trials at the same time.")]
-SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", metavar="N", help="Trials at the same time on each GPU.")]
+if TYPE_CHECKING:
+    from ablate.report.document import Document
+
+Out = Annotated[Path, typer.Option("--out", parser=parse_path, metavar="DIR", help="The directory of reports.")]
+Images = Annotated[
+    Optional[list[str]], typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set.")
+]
 On = Annotated[str, typer.Option("--on", metavar="PLACE", help="local, ray or ray:ADDRESS.")]
 Cohort = Annotated[str, typer.Option("--cohort", metavar="N", help="Seeds trained side by side.")]
 Shard = Annotated[str, typer.Option("--shard", metavar="I/N", help="Train part I of N, for job arrays.")]
@@ -52,15 +54,9 @@ Log = Annotated[
     typer.Option("--log", help="Follow it in: tensorboard, mlflow, wandb.", show_default=False, **one_of(TRACKERS)),
 ]
 Logs = Annotated[Path, typer.Option("--logs", parser=parse_path, metavar="DIR", help="The directory of these logs.")]
-LOGS = Path("logs")
+LOGS, OUT = Path("logs"), Path("reports")
+MAX_GPUS = 1_000_000  # limit of a simulated run
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Storage = Annotated[
-    str,
-    typer.Option(
-        "--storage", metavar="URL|FILE", envvar="ABLATE_STORAGE", help="Optuna's storage.",
-        show_default=False, show_envvar=True,
-    ),
-]  # fmt: skip
 
 
 def run(
@@ -261,3 +257,115 @@ def status(
     states, told = look()
     say(*filter(None, [told]))
     print_json(states) if as_json else print_text(with_flags(status_text(states)))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print the lines of a command to stdout as print_text() does, into a pipe or a file one after the other.
+
+    Args:
+        lines: Each may have several lines of text.
+    """
+    if sys.stdout.isatty():
+        print_text("\n".join(lines))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def print_report(document: Document) -> None:
+    """Print a report to stdout: in brief on a terminal, else whole, as Markdown.
+
+    Args:
+        document: The report.
+    """
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ablate.report.writers.terminal import print_document
+
+        print_document(document, Console(highlight=False))
+    else:
+        from ablate.report.writers.plain import document_text
+
+        print(document_text(document))
+
+
+def next_command(command: str, study: Path, overrides: Sequence[str] | None, scale: str, runs: Path) -> str:
+    """A command on the same study and records, to be typed next.
+
+    Args:
+        command: Its name.
+        study: The study file.
+        overrides: Of keys of the study.
+        scale: Of the study; "" for none.
+        runs: The directory of records.
+    """
+    words = ["ablate", command, str(study)]
+    words += [word for each in overrides or () for word in ("-s", each)]
+    words += ["--scale", scale] if scale else []
+    words += ["--runs", str(runs)] if runs != RUNS else []
+    return shlex.join(words)
+
+
+def parse_interval(text: str) -> tuple[int, float]:
+    """An interval as (epochs, seconds), one of them 0; both for "auto".
+
+    Args:
+        text: Epochs such as "10", seconds such as "300s", or "auto".
+
+    Raises:
+        RunError: The text has another form, or the number is 0.
+    """
+    if text == "auto":
+        return 0, 0.0
+    match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
+    if match is None or int(match[1]) < 1:
+        raise RunError(f"--checkpoint-every: found '{text}'; allowed: auto, epochs such as 10, or seconds such as 300s")
+    return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
+
+
+def parse_cohort(text: str) -> int | None:
+    """The number of seeds that are trained together; None for "auto".
+
+    Args:
+        text: A number from 1 to 999, or "auto".
+
+    Raises:
+        RunError: The text has another form.
+    """
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise RunError(f"--cohort: found '{text}'; allowed: auto, or a number of trials from 1")
+    return int(text)
+
+
+def parse_shard(text: str) -> tuple[int, int] | None:
+    """A shard as (index from 1, number of shards); None for an empty text.
+
+    Args:
+        text: Such as "2/8"; empty for no shard.
+
+    Raises:
+        RunError: The text has another form, or the index is not from 1 to the number of shards.
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise RunError(f"--shard: found '{text}'; allowed: I/N with I from 1 to N")
+    return int(match[1]), int(match[2])
+
+
+def parse_gpus(text: str) -> tuple[int, ...]:
+    """Numbers of GPUs, without repetitions: "1,8,512" gives (1, 8, 512).
+
+    Args:
+        text: Numbers from 1 to MAX_GPUS, separated by commas.
+
+    Raises:
+        RunError: The text has another form, or a number is out of range.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,7}", part) and 1 <= int(part) <= MAX_GPUS for part in parts):
+        raise RunError(f"--gpus: found '{text}'; allowed: numbers from 1 to {MAX_GPUS:,}, such as 1,8,512")
+    return tuple(dict.fromkeys(map(int, parts)))

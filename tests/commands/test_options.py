@@ -18,7 +18,8 @@ from typer.models import OptionInfo
 
 import ablate
 from ablate.commands.cli import app
-from ablate.commands.options import next_command, parse_cohort, parse_gpus, parse_interval, parse_shard, with_flags
+from ablate.commands.options import with_flags
+from ablate.commands.trials import next_command, parse_cohort, parse_gpus, parse_interval, parse_shard
 from ablate.errors import RunError
 
 
