@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ablate.data.copies import read_copies
 from ablate.data.location import find_location
 from ablate.errors import RunError, StudyError
 from ablate.kinds.precisions import CHOSEN
+from ablate.network_experiment import Experiment, enumerate_within
 from ablate.precision import chosen_precision
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.remembered import remembered_copies, remembered_precision
@@ -29,9 +30,7 @@ from ablate.study.study import Study
 from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
 
-if TYPE_CHECKING:
-    pass
-from ablate.network_experiment import Experiment, enumerate_within
+AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 
 
 def load_study(
@@ -66,16 +65,9 @@ def load_study(
         RunError: `runs` is not a directory.
     """
     found = load_experiment(
-        path,
-        overrides,
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images,
+        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download, images=images,
         device=device,
-    )
+    )  # fmt: skip
     if isinstance(found, SearchExperiment):
         raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
     return found
@@ -96,31 +88,16 @@ def load_search(
     """The search of a study.
 
     Args:
-        path: As in load_study().
-        overrides: As in load_study().
-        scale: As in load_study().
-        runs: As in load_study().
-        storage: As in load_study().
-        data_root: As in load_study().
-        download: As in load_study().
-        images: As in load_study().
-        device: As in load_study().
+        path, overrides, scale, runs, storage, data_root, download, images, device: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid, or it defines no search.
         RunError: `runs` is not a directory.
     """
     found = load_experiment(
-        path,
-        overrides,
-        scale=scale,
-        runs=runs,
-        storage=storage,
-        data_root=data_root,
-        download=download,
-        images=images,
+        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download, images=images,
         device=device,
-    )
+    )  # fmt: skip
     if not isinstance(found, SearchExperiment):
         raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
     return found
@@ -137,19 +114,11 @@ def load_experiment(
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
     device: str = "auto",
-) -> Experiment | SearchExperiment | ProgramExperiment:
+) -> AnyExperiment:
     """The experiment, the search or the experiment with a training program of a study.
 
     Args:
-        path: As in load_study().
-        overrides: As in load_study().
-        scale: As in load_study().
-        runs: As in load_study().
-        storage: As in load_study().
-        data_root: As in load_study().
-        download: As in load_study().
-        images: As in load_study().
-        device: As in load_study().
+        path, overrides, scale, runs, storage, data_root, download, images, device: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid.
@@ -167,7 +136,7 @@ def load_experiment(
         remembered=remembered_copies(runs),
     )
 
-    def experiment(precision: Callable[[], str]) -> Experiment | SearchExperiment | ProgramExperiment:
+    def experiment(precision: Callable[[], str]) -> AnyExperiment:
         """The experiment in which `precision: auto` is a precision."""
         return _experiment(path, partial(load_any, precision=precision), scale, runs, storage, data_root, download)
 
@@ -189,7 +158,7 @@ def _experiment(
     storage: str,
     data_root: str | Path | None,
     download: bool,
-) -> Experiment | SearchExperiment | ProgramExperiment:
+) -> AnyExperiment:
     """The experiment of the study that `load` reads from `path`."""
     document = open_document(path)
     root = Path(data_root) if data_root else None

@@ -20,25 +20,21 @@ from typing import Any
 import orjson
 
 from ablate import __version__
+from ablate.api import AnyExperiment
 from ablate.errors import RunError, StudyError
-from ablate.files import open_regular, read_file, write_atomically
-from ablate.network_experiment import Experiment
+from ablate.files import read_file, write_atomically
 from ablate.own_code import REFERENCE
 from ablate.own_modules import look_in, source_files
-from ablate.program_experiment import ProgramExperiment
 from ablate.records.code import digests_in
 from ablate.records.kept import NAMES, WITH_LOGITS
 from ablate.report.report import Report
-from ablate.search.experiment import SearchExperiment
 from ablate.study.document import read_document
 from ablate.study.program import ProgramStudy
 
-AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 DISTRIBUTION = "ablate-studies"
 MADE_WITH = ("ablate", "revision", "python", "torch", "device")
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can have
 MOST_CODE = 10_000_000  # bytes of a file of own code
-ZIP = b"PK\x03\x04"  # how a zip file begins
 
 
 def archive_members(
@@ -86,7 +82,7 @@ def write_archive(members: Mapping[str, bytes], path: Path) -> None:
         RunError: Something other than a zip file is in its place.
         OSError: The file cannot be written.
     """
-    if path.exists() and (not path.is_file() or read_head(path) != ZIP):
+    if path.exists() and (not path.is_file() or not zipfile.is_zipfile(path)):
         raise RunError(f"`output`: {path} is there and is no archive; name another file")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -96,16 +92,6 @@ def write_archive(members: Mapping[str, bytes], path: Path) -> None:
             archive.writestr(about, data)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getbuffer())
-
-
-def read_head(path: Path) -> bytes:
-    """The first bytes of a file.
-
-    Args:
-        path: Of a regular file.
-    """
-    with open(open_regular(path.resolve()), "rb") as file:
-        return file.read(len(ZIP))
 
 
 def local_paths(members: Mapping[str, bytes], experiment: AnyExperiment) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 import orjson
 
+from ablate.api import AnyExperiment
 from ablate.errors import RecordError, RunError, allowed
 from ablate.files import ID, LEFTOVER, content_id, hold_lock, is_real_directory, read_file, real_directory, remove
 from ablate.network_experiment import Experiment
-from ablate.program_experiment import ProgramExperiment
 from ablate.records.adopted import adopted_from
 from ablate.records.choices import choices_of, read_choice
 from ablate.records.earlier import find_earlier
@@ -28,7 +28,6 @@ from ablate.records.records import FILES, read_record
 from ablate.report.numbers import counted
 from ablate.search.experiment import SearchExperiment
 
-AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 ASIDE = ".cleaning"
 CHECKPOINT = re.compile(r"checkpoint-\d{6,9}\.(pt|sha256|version\d+)")
 LOGITS = re.compile(r"logits-[a-z0-9_-]+\.safetensors")

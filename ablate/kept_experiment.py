@@ -6,14 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ablate.api import AnyExperiment
 from ablate.errors import AblateError, StudyError
 from ablate.files import is_real_directory
-from ablate.network_experiment import Experiment
-from ablate.program_experiment import ProgramExperiment
 from ablate.records.kept import FOLDER
-from ablate.search.experiment import SearchExperiment
-
-AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 
 
 def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path) -> tuple[AnyExperiment, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, record, record_program
 
-from ablate import archive
 from ablate.api import load_study
 from ablate.archive import archive_members, local_paths, write_archive
 from ablate.errors import RunError, StudyError
@@ -133,7 +132,6 @@ def test_a_folder_of_this_machine_in_a_study_file_is_said(made: Experiment) -> N
     members = {"invented/invented.yaml": f"root: {made.study.folder.resolve()}/photos\n".encode()}
     (line,) = local_paths(members, made)
     assert line.startswith("invented/invented.yaml names a folder of this machine: ")
-    assert archive.ZIP.startswith(b"PK")
 
 
 def test_the_studies_that_a_file_names_are_packed_with_their_own_code(made: Experiment, tmp_path: Path) -> None:
