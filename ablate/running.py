@@ -88,13 +88,8 @@ class Running:
         }
 
 
-def find_running(named: Iterable[tuple[str, AnyTrial]], runs: Path) -> list[Running]:
-    """Those of some trials that are being trained now. Nothing is written.
-
-    Args:
-        named: The name of its variant or candidate, and each trial.
-        runs: The runs directory.
-    """
+def _find_running(named: Iterable[tuple[str, AnyTrial]], runs: Path) -> list[Running]:
+    """Those of some trials that are being trained now. Nothing is written."""
     found = {trial.id: (name, trial) for name, trial in named}
     return [one for name, trial in found.values() if (one := _look(name, trial, runs))]
 
@@ -137,7 +132,7 @@ def status_of_runs(
         decision: The measure that is shown.
         more: How many trainings are left beside those that are named.
     """
-    running, choosing = find_running(named, runs), find_running(candidates, runs)
+    running, choosing = _find_running(named, runs), _find_running(candidates, runs)
     return {
         "running": [one.as_json(decision) for one in [*choosing, *running]],
         "seconds_left": None if candidates else _seconds_left(named, running, runs, more),

@@ -58,11 +58,7 @@ def options(
 
 
 def _app_for(words: Sequence[str]) -> typer.Typer:
-    """The application, with one command alone if the first word names it: typer makes all before it reads a word.
-
-    Args:
-        words: Of the command line, without the program's name.
-    """
+    """The application, with one command alone if the first word names it: typer makes all before it reads a word."""
     asked = [one for one in app.registered_commands if one.name in words[:1]]
     if not asked:
         return app

@@ -49,7 +49,7 @@ def _network_lines(plan: dict[str, Any]) -> Iterator[str]:
         yield _memory_line(plan["memory"])
     trials = f"{counted(states.total(), 'trial')}: {count_states(states.elements())}" if states else NO_TRIALS
     yield f"{counted(len(plan['variants']), 'variant')}, {trials}"
-    yield from (*verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"]))
+    yield from (*_verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"]))
 
 
 def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines += [f"decided by {program['decide_by']}, {program['goal']}d", *_tune_lines(plan)]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
-    lines += [*verdict_lines(plan), *_until_lines(plan), *_program_cost_lines(plan["cost"])]
+    lines += [*_verdict_lines(plan), *_until_lines(plan), *_program_cost_lines(plan["cost"])]
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
 
 
@@ -182,12 +182,8 @@ def _tune_lines(plan: dict[str, Any]) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def verdict_lines(plan: dict[str, Any]) -> list[str]:
-    """The families in which some comparison or all can reach no verdict with the planned seeds, one line each.
-
-    Args:
-        plan: As returned by Experiment.plan() or ProgramExperiment.plan().
-    """
+def _verdict_lines(plan: dict[str, Any]) -> list[str]:
+    """The families in which some comparison or all can reach no verdict with the planned seeds, one line each."""
     lines = []
     for family in plan["verdicts"]:
         if cannot := family["cannot"]:

@@ -18,8 +18,7 @@ class RunOptions:
         device: "auto", "cpu" or "cuda".
         slots: How many trials run at the same time, on GPUs at most; None: as many as the devices allow.
         slots_per_gpu: How many slots share a GPU, from 1.
-        checkpoint_epochs: As in Job.
-        checkpoint_seconds: As in Job.
+        checkpoint_epochs, checkpoint_seconds: As in Job.
         quiet: Whether to show nothing.
         inline: Whether to run in this process, on the CPU, for debuggers.
         cohort: How many seeds of a variant one worker trains side by side; None: on a GPU as many as keep all slots busy.

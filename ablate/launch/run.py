@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -78,18 +79,9 @@ def run_trials(
                         check_precisions(device, [trial.recipe.precision for trial in group], say)
                         fit_to_memory(backend, group, len(group), options.slots, say)
                     memory = probed_memory(group, runs, backend) if device == "cuda" else {}
+                    make = partial(make_task, runs=runs, location=location, device=device, options=options, folders=folders)
                     tasks = [
-                        make_task(
-                            trial,
-                            labels[trial.id],
-                            runs,
-                            location,
-                            device,
-                            options,
-                            folders,
-                            digests[image_set(trial.data)],
-                            memory.get(trial.id),
-                        )
+                        make(trial, labels[trial.id], digest=digests[image_set(trial.data)], memory=memory.get(trial.id))
                         for trial in group
                     ]
                     run.train(tasks, backend, one_by_one=gpus > 1)
@@ -143,11 +135,7 @@ def run_programs(
 
     Args:
         study: With the program.
-        trials: As in run_trials().
-        labels: As in run_trials().
-        runs: As in run_trials().
-        options: As in run_trials().
-        console: As in run_trials().
+        trials, labels, runs, options, console: As in run_trials().
 
     Raises:
         AblateError: The run cannot start.

@@ -148,22 +148,13 @@ class TestBatches(Batches):
     __test__ = False  # pytest
 
     def begin(self, epoch: int) -> None:
-        """Start a pass.
-
-        Args:
-            epoch: Has no effect here.
-        """
+        """Start a pass."""
         super().begin(epoch)
         if isinstance(self.part, Streamed):
             self.streamed = self.stream(self.part, torch.arange(len(self.part.labels)))
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
-        """Take resident images, as Batches.resident() describes.
-
-        Args:
-            part: The images.
-            rows: Indices of images, of shape (B,).
-        """
+        """Take resident images, as Batches.resident() describes."""
         return part.images[rows], part.labels[rows]
 
 
@@ -207,11 +198,7 @@ class TrainingBatches(Batches):
                 self.draws = [drawn.to(self.device) for drawn in self.draws]
 
     def begin(self, epoch: int) -> None:
-        """Start a pass and draw its order and augmentation.
-
-        Args:
-            epoch: From 1.
-        """
+        """Start a pass and draw its order and augmentation."""
         super().begin(epoch)
         self.epoch, self.number, self.taken = epoch, 0, 0
         order = self._draw_order(len(self.part.labels), generator(self.seed, "order", epoch))
@@ -224,11 +211,7 @@ class TrainingBatches(Batches):
             kept.copy_(drawn)
 
     def prepare(self, size: int) -> None:
-        """Augment the next batch, if the work of a step depends on its draws.
-
-        Args:
-            size: Images of the batch, all ranks together.
-        """
+        """Augment the next batch, if the work of a step depends on its draws."""
         self.number += 1
         first, last = (self.taken + row for row in self.group.batch_rows(size))
         self.taken += size
@@ -240,12 +223,7 @@ class TrainingBatches(Batches):
             self.prepared[: last - first] = made
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
-        """Take resident images, as Batches.resident() describes, and augment them.
-
-        Args:
-            part: The images.
-            rows: Positions in the order of the epoch, of shape (B,).
-        """
+        """Take resident images, as Batches.resident() describes, and augment them."""
         index = self.order[rows]
         labels = part.labels[index]
         if labels.ndim > 1:

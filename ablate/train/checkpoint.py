@@ -129,11 +129,7 @@ def _decode(data: bytes) -> dict[str, Any] | None:
 def _checkpoints(directory: Path) -> list[Path]:
     """The paths of the checkpoints, newest first."""
     found = (path for path in directory.glob("checkpoint-*.pt") if NAME.fullmatch(path.name))
-    return sorted(found, key=_epoch, reverse=True)
-
-
-def _epoch(path: Path) -> int:
-    return int(path.stem.removeprefix("checkpoint-"))
+    return sorted(found, key=lambda path: int(path.stem.removeprefix("checkpoint-")), reverse=True)
 
 
 def _remove(path: Path) -> None:

@@ -35,19 +35,15 @@ def workload_of(timed: Trial | Variant) -> Workload:
         data.input_shape,
         recipe.batch_size,
         recipe.precision,
-        work_of(recipe),
+        _work_of(recipe),
         recipe.checkpoint_activations,
         recipe.compile,
         recipe.gpus,
     )
 
 
-def work_of(recipe: Recipe) -> str:
-    """The optimizer, and each other part of a recipe that changes the time or the memory of a step, as a text.
-
-    Args:
-        recipe: Of the trial.
-    """
+def _work_of(recipe: Recipe) -> str:
+    """The optimizer, and each other part of a recipe that changes the time or the memory of a step, as a text."""
     optimizer, _, loss = recipe.kinds
     parts = {
         loss.name: recipe.loss != "cross_entropy",
@@ -229,14 +225,10 @@ def measured_costs(variants: Sequence[Variant], probes: Sequence[Probe]) -> Meas
         for probe in timed
     ]
     probe = next(filter(None, timed), None)
-    return Measured(costs, describe_conditions(probe) if probe else "")
+    return Measured(costs, _describe_conditions(probe) if probe else "")
 
 
-def describe_conditions(probe: Probe) -> str:
-    """Where a probe was made, in words: "on A GPU, torch 2.6, 1 at once, 1 thread each".
-
-    Args:
-        probe: Of a network.
-    """
+def _describe_conditions(probe: Probe) -> str:
+    """Where a probe was made, in words: "on A GPU, torch 2.6, 1 at once, 1 thread each"."""
     threads = f"{probe.threads} thread{'' if probe.threads == 1 else 's'}"
     return f"on {probe.device}, torch {probe.torch}, {probe.side_by_side} at once, {threads} each"

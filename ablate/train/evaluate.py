@@ -105,8 +105,8 @@ def evaluate(
     fitting = fit_weights(weights, architecture, network)
     network.load_state_dict(fitting.state)
     network.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    part = streamed_images(data, location.root, size, batch_size, on) if known.streamed else None
-    part = part or small_images(data, size, location, batch_size, on, console)
+    about = data, size, location, batch_size, on
+    part = streamed_images(*about) if known.streamed else _small_images(*about, console)
     if part.classes != classes:
         raise DataError(f"{data}: the images have {part.classes} classes, the network {classes}; set `classes`")
     top1, top5 = count_errors(network, _shown(part, console), part.normalization, on)
@@ -146,13 +146,13 @@ def count_errors(
     return top1, top5
 
 
-def streamed_images(data: str, root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
+def streamed_images(data: str, size: int, location: Location, batch_size: int, device: torch.device) -> EvaluatedImages:
     """The test images of a streamed data set, such as ImageNet's in ROOT/val/<class>/; the classes are in sorted order.
 
     Args:
         data: A name in DATA_SETS, of a data set that is streamed.
-        root: Directory of the data set.
         size: Side of the images in pixels.
+        location: Where the images are.
         batch_size: Images of a batch.
         device: Of the normalization.
 
@@ -161,29 +161,17 @@ def streamed_images(data: str, root: Path, size: int, batch_size: int, device: t
     """
     parts = source_of(data).parts
     assert parts is not None, "streamed images have files"
-    files = take_files(list_part(parts(root, ("test",))[0], root, data), size, device)
+    files = take_files(list_part(parts(location.root, ("test",))[0], location.root, data), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
     streamed = PREPROCESSING[DATA_SETS[data].preprocess].streamed
     assert streamed is not None
     return EvaluatedImages(batches, len(files.labels), len(files.files.classes), streamed(device))
 
 
-def small_images(
+def _small_images(
     data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console
 ) -> EvaluatedImages:
-    """The test images of a small data set, with the normalization of its trials: by statistics of all training images.
-
-    Args:
-        data: A name in DATA_SETS.
-        size: Side of the images in pixels.
-        location: Where the images are.
-        batch_size: Images of a batch.
-        device: Of the images.
-        console: Shows messages about downloads and decoding.
-
-    Raises:
-        DataError: The images are missing or damaged.
-    """
+    """The test images of a small data set, with the normalization of its trials: by statistics of all training images."""
 
     def announce(message: str) -> None:
         console.print(printable(message), highlight=False, markup=False, soft_wrap=True)

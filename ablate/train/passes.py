@@ -69,7 +69,7 @@ class Pass:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
         self.hooks = hooks
         self.losses = make_losses(recipe, hooks)
-        self.own_loss = computes_loss(network)
+        self.own_loss = _computes_loss(network)
         self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.measures = list(measures)
@@ -192,12 +192,8 @@ def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = No
     return kind.build(kind.settings(recipe.values), weights)
 
 
-def computes_loss(network: nn.Module) -> bool:
-    """Whether a network computes its loss itself: network(images, targets) -> (outputs or None, loss).
-
-    Args:
-        network: Of a trial, or a DistributedDataParallel of one.
-    """
+def _computes_loss(network: nn.Module) -> bool:
+    """Whether a network computes its loss itself: network(images, targets) -> (outputs or None, loss)."""
     return isinstance(network.module if isinstance(network, DistributedDataParallel) else network, DetectionNetwork)
 
 

@@ -35,7 +35,7 @@ def choose_precision(devices: Sequence[str]) -> ChosenPrecision:
     found: dict[str, ChosenPrecision] = {}
     for device in devices:
         name = next(name for name in CHOSEN if has(device, PRECISIONS[name]))
-        found.setdefault(name, ChosenPrecision(name, describe_device(device)))
+        found.setdefault(name, ChosenPrecision(name, _describe_device(device)))
     if len(found) > 1:
         each = ", ".join(f"{one.name} for {one.device}" for one in found.values())
         raise RunError(f"recipe.precision: auto is {each}; name one precision in the study, or hide one kind of device")
@@ -58,7 +58,7 @@ def check_precision(name: str, devices: Sequence[str]) -> list[str]:
         if has(device, precision):
             continue
         others = [other for other in CHOSEN if other != name and has(device, PRECISIONS[other])]
-        where = describe_device(device)
+        where = _describe_device(device)
         if precision.required:
             raise RunError(f"recipe.precision: {where} has no {name}; use float32, or another device")
         lines[f"recipe.precision: {where} is slower with {name} than with {' or '.join(others)}"] = None
@@ -94,12 +94,8 @@ def devices_of(kind: str) -> list[str]:
     return [f"{kind}:{i}" for i in range(torch.cuda.device_count())]
 
 
-def describe_device(device: str) -> str:
-    """The name of a device in messages: a GPU with its compute capability, a processor with its fast instructions.
-
-    Args:
-        device: As torch names it.
-    """
+def _describe_device(device: str) -> str:
+    """The name of a device in messages: a GPU with its compute capability, a processor with its fast instructions."""
     if device == "cpu":
         asked = {flag for precision in PRECISIONS.values() for flag in precision.instructions or ()}
         return f"{cpu_model()} ({', '.join(sorted(cpu_flags() & asked)) or 'without bfloat16'})"

@@ -39,8 +39,7 @@ def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[st
 
     Args:
         job: The trial and where it is trained.
-        stop: As in train_trial().
-        report: As in train_trial().
+        stop, report: As in train_trial().
 
     Returns:
         A status, as train_trial() does.

@@ -53,11 +53,7 @@ class Testing(Pass):
         return super().capturable and not (self.of_all or self.keeping)
 
     def begin(self, epoch: int = 1) -> None:
-        """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
-
-        Args:
-            epoch: Has no effect here.
-        """
+        """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks."""
         self._release()
         super().begin(epoch)
         self.row.zero_()
@@ -69,11 +65,7 @@ class Testing(Pass):
 
     @torch.no_grad()
     def step(self, size: int) -> None:
-        """Test one batch.
-
-        Args:
-            size: Images of the batch, all ranks together.
-        """
+        """Test one batch."""
         images, labels = self.batches.take(size)
         if not len(labels):  # the last batch may have fewer images than there are ranks
             return

@@ -90,11 +90,7 @@ class Training(Pass):
         return super().capturable and not (self.leaves_out or self.draws_again or host)
 
     def begin(self, epoch: int) -> None:
-        """Start a pass in training mode and seed its generators.
-
-        Args:
-            epoch: From 1.
-        """
+        """Start a pass in training mode and seed its generators."""
         super().begin(epoch)
         self.network.train()
         if self.batched:
@@ -113,11 +109,7 @@ class Training(Pass):
             self.mixer.begin(epoch)
 
     def prepare(self, size: int) -> None:
-        """Prepare the batch, and set the learning rate, the momentum and the decay of the average for the next step.
-
-        Args:
-            size: Images of the batch, all ranks together.
-        """
+        """Prepare the batch, and set the learning rate, the momentum and the decay of the average for the next step."""
         super().prepare(size)
         if self.rates.by_step:
             self.rates.set(self.optimizer, self.done)
@@ -126,11 +118,7 @@ class Training(Pass):
         self.done += 1
 
     def step(self, size: int) -> None:
-        """Train on one batch.
-
-        Args:
-            size: Images of the batch, all ranks together.
-        """
+        """Train on one batch."""
         images, labels = self.changed(*self.batches.take(size))
         self.optimizer.zero_grad(set_to_none=True)
         parts = self.recipe.accumulate
@@ -170,7 +158,7 @@ class Training(Pass):
             images, labels = self.mixer.mix(images, labels)
         if self.hooks and "batch" in self.hooks:
             before = len(images)
-            images, labels = checked_batch(self.hooks.call("batch", images, labels, self.draws), self.hooks)
+            images, labels = _checked_batch(self.hooks.call("batch", images, labels, self.draws), self.hooks)
             self.added += len(images) - before
         return images, labels
 
@@ -194,11 +182,7 @@ class Training(Pass):
         self.add(loss, logits, labels.argmax(1) if labels.ndim == 2 else labels)
 
     def compute(self, images: Tensor) -> Tensor:
-        """Compute the logits, of shape (B, classes), with batched casts if possible.
-
-        Args:
-            images: Normalized, of shape (B, C, H, W).
-        """
+        """Compute the logits, of shape (B, classes), with batched casts if possible."""
         return self.batched.forward(images) if self.batched else super().compute(images)
 
     def scores(self) -> Scores:
@@ -210,12 +194,8 @@ class Training(Pass):
         return super().scores()
 
 
-def checked_batch(made: object, hooks: Hooks) -> Batch:
+def _checked_batch(made: object, hooks: Hooks) -> Batch:
     """What the hook `batch` of a user's own recipe returned, if it is a batch.
-
-    Args:
-        made: What it returned.
-        hooks: Of the recipe.
 
     Raises:
         NotationError: It is something else.

@@ -70,8 +70,7 @@ def train_side_by_side(
 
     Args:
         attempts: Of the trials, on one device.
-        stop: As in train_trial().
-        report: As in train_trial().
+        stop, report: As in train_trial().
         capture: Captures their steps; None: CUDA graphs on a GPU, unless the jobs are plain.
 
     Yields:

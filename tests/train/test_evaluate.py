@@ -129,7 +129,7 @@ def call(*words: object) -> Any:
 
 
 def test_imagenet_is_preprocessed_as_torchvision_does_it(folder: Path, reference: Reference) -> None:
-    part = streamed_images("imagenet", folder, 224, 10, CPU)
+    part = streamed_images("imagenet", 224, Location(folder, folder), 10, CPU)
     pixels, labels = (torch.cat(tensors) for tensors in zip(*part.batches))
     assert (part.images, part.classes) == (3 * CLASSES, CLASSES)
     torch.testing.assert_close(normalize(pixels, part.normalization), reference.inputs, rtol=0, atol=1e-5)
