@@ -30,11 +30,11 @@ SENT_SECONDS = 1.0  # to wait until the last message has left a process
 
 @contextlib.contextmanager
 def open_on_ray(
-    work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
+    work: str, slots: Sequence[Slot], gpus: float, stop: Stop, patience: float = PATIENCE
 ) -> Iterator[Executor]:
     """Yield run(task, on_event) -> Outcome, as local.open_workers() does, on the cluster that is open.
 
-    A task is tried again up to `retries` times if its process dies, hangs or runs out of memory, and in addition up to
+    A task is tried again up to RETRIES times if its process dies, hangs or runs out of memory, and in addition up to
     LOST_NODES times if its node is lost. On GPUs it is tried again on another node, and a node is closed as local.py closes
     a GPU; see pool.py. Which GPU of a node a task gets is Ray's choice.
 
@@ -43,13 +43,12 @@ def open_on_ray(
         slots: From open_cluster().
         gpus: How many GPUs each task takes, or the fraction of one.
         stop: How far the run is asked to stop.
-        retries: How many more attempts a task has.
         patience: Seconds, as in open_workers(); the time that a task waits for its resources does not count.
     """
     cluster = Cluster(work, slots, gpus, stop, patience)
     threading.Thread(target=cluster.watch, daemon=True).start()
     try:
-        yield Attempts(slots, stop, retries, cluster.attempt).run
+        yield Attempts(slots, stop, RETRIES, cluster.attempt).run
     finally:
         cluster.close()
 

@@ -18,20 +18,19 @@ import torch
 from ablate.errors import DataError
 from ablate.files import read_file, write_atomically
 
-KEPT = 2
+KEPT = 2  # checkpoints of a trial
 NAME = re.compile(r"checkpoint-[0-9]{6,9}\.pt")
 VERSION = 1  # of the content of a state: a state of another version is not read
 KEYS = {"epoch", "network", "optimizer", "data_digest", "rows", "attempts"}  # of a state of this version
 
 
-def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: int = KEPT) -> None:
+def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any]) -> None:
     """Write a checkpoint and remove all but the newest ones.
 
     Args:
         directory: Of the trial.
         epoch: That has ended, from 1.
         state: Tensors and plain values by the names in KEYS, without "epoch".
-        keep: How many checkpoints remain.
     """
     buffer = io.BytesIO()
     torch.save({"version": VERSION, "epoch": epoch, **state}, buffer)
@@ -40,7 +39,7 @@ def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: in
     # The hash is written first: a hash without a checkpoint is ignored, a checkpoint without its hash is damaged.
     write_atomically(_hash_path(path), hashlib.sha256(data).hexdigest().encode())
     write_atomically(path, data)
-    keep_newest(directory, keep)
+    keep_newest(directory, KEPT)
 
 
 def keep_newest(directory: Path, keep: int) -> None:

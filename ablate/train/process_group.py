@@ -172,24 +172,14 @@ class Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Sum a tensor over all ranks.
-
-        Args:
-            ctx: The context of autograd; not used.
-            x: Of the same shape on every rank.
-        """
+        """Sum a tensor over all ranks."""
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Sum the gradients over all ranks.
-
-        Args:
-            ctx: The context of autograd; not used.
-            gradient: Of this rank's sum.
-        """
+        """Sum the gradients over all ranks."""
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         return total
