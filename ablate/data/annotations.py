@@ -270,84 +270,88 @@ def coco(options: ReadOptions) -> Source:
         options: What the study says.
     """
 
-    def part_of(root: Path, part: str) -> tuple[Place, Annotated, Array]:
-        """A part, its annotations, and the numbers of the images that are used."""
-        place = place_of(root, part)
-        if place is None:
-            raise DataError(f"no {part} images with boxes in {root.absolute()}; set data.root; looked for {LOOKED_FOR}")
-        found = read_annotations(place)
-        used = np.arange(len(found.names))
-        boxed = ((found.targets[:, 1:, CLASS] >= 0) & (found.targets[:, 1:, CROWD] == 0)).any(1)
-        if not boxed.any():
-            raise DataError(f"{place.file}: annotations: no image has a box; add boxes, other than crowds")
-        if part == "train":
-            used = np.flatnonzero(boxed)
-        elif (train := place_of(root, "train")) and (known := read_annotations(train).categories) != found.categories:
-            other = next(iter(set(known) ^ set(found.categories)))
-            raise DataError(f"{place.file}: categories: {other[1]!r} (id {other[0]}) is not in both files; list it in both")
-        return place, found, used
-
-    def files(root: Path, *parts: str) -> list[Path]:
-        if any(place_of(root, part) is None for part in parts):
-            return []
-        listed: list[Path] = []
-        for part in parts:
-            place, found, _ = part_of(root, part)
-            paths = [place.folder / name for name in found.names]
-            if missing := [str(path) for path in paths if not path.is_file()]:
-                raise DataError(
-                    f"{place.file}: images: {len(missing):,} of {len(paths):,} files are missing; put them there, or "
-                    f"remove them from the file: {name_some(missing)}"
-                )
-            listed += [place.file, *paths]
-        return listed
-
-    def read(root: Path, part: str, size: int) -> Labelled:
-        place, found, used = part_of(root, part)
-        images, refused = np.zeros((len(used), size, size, 3), np.uint8), []
-        for made, i in zip(images, used):
-            try:
-                made[:] = decode_image(place.folder / found.names[i], found.targets[i], size)
-            except DataError as error:
-                refused.append(str(error))
-        if refused:
-            raise DataError(f"{len(refused):,} of {len(used):,} images cannot be used: {name_some(refused)}")
-        return Labelled(images, in_square(found.targets[used], size))
-
-    def listed(root: Path, part: str) -> Listing:
-        files(root, part)
-        place, found, used = part_of(root, part)
-        names = [os.fsencode(found.names[i]) for i in used]
-        stats = [os.stat(os.path.join(os.fsencode(place.folder), name)) for name in names]
-        sizes, changed = np.array([(each.st_size, each.st_mtime_ns) for each in stats], np.int64).T
-        classes = tuple(name for _, name in found.categories)
-        return Listing(place.folder, np.array(names), sizes, changed, found.targets[used], classes, {})
-
-    def facts(root: Path) -> Facts:
-        _, found, used = part_of(root, "train")
-        sides = {tuple(map(int, pair)) for pair in found.targets[:, 0, :2].tolist()}
-        wide, high = sides.pop()
-        tests = len(part_of(root, "test")[2]) if place_of(root, "test") else 0
-        text = f"{wide}x{high}" + (f" and {len(sides):,} other sizes" if sides else "")
-        return Facts(len(found.categories), wide if not sides and wide == high else None, 3, text, (len(used), tests))
-
-    def notes(root: Path, parts: Sequence[str]) -> dict[str, dict[str, int]]:
-        return {part: part_of(root, part)[1].counts for part in parts}
-
-    def other(part: str) -> Reading[Labelled]:
+    def alone(part: str) -> Reading[Labelled]:
         return Reading(
-            lambda root: files(root, part), lambda root, size: read(root, part, size), f"{part}.json and {part}/"
+            lambda root: _files(root, part), lambda root, size: _images(root, part, size), f"{part}.json and {part}/"
         )
 
-    return Source(
-        Reading(
-            lambda root: files(root, "train", "test"),
-            lambda root, size: Images(*read(root, "train", size), *read(root, "test", size)),
-            LOOKED_FOR,
-        ),
-        other("train"),
-        other=other,
-        listed=listed,
-        facts=facts,
-        notes=notes,
+    whole = Reading(
+        lambda root: _files(root, "train", "test"),
+        lambda root, size: Images(*_images(root, "train", size), *_images(root, "test", size)),
+        LOOKED_FOR,
     )
+    return Source(whole, alone("train"), other=alone, listed=_listed, facts=_facts, notes=_notes)
+
+
+def _part_of(root: Path, part: str) -> tuple[Place, Annotated, Array]:
+    """A part, its annotations, and the numbers of the images that are used."""
+    place = place_of(root, part)
+    if place is None:
+        raise DataError(f"no {part} images with boxes in {root.absolute()}; set data.root; looked for {LOOKED_FOR}")
+    found = read_annotations(place)
+    used = np.arange(len(found.names))
+    boxed = ((found.targets[:, 1:, CLASS] >= 0) & (found.targets[:, 1:, CROWD] == 0)).any(1)
+    if not boxed.any():
+        raise DataError(f"{place.file}: annotations: no image has a box; add boxes, other than crowds")
+    if part == "train":
+        used = np.flatnonzero(boxed)
+    elif (train := place_of(root, "train")) and (known := read_annotations(train).categories) != found.categories:
+        other = next(iter(set(known) ^ set(found.categories)))
+        raise DataError(f"{place.file}: categories: {other[1]!r} (id {other[0]}) is not in both files; list it in both")
+    return place, found, used
+
+
+def _files(root: Path, *parts: str) -> list[Path]:
+    """The annotations and the images of some parts; none if one of the parts is missing."""
+    if any(place_of(root, part) is None for part in parts):
+        return []
+    listed: list[Path] = []
+    for part in parts:
+        place, found, _ = _part_of(root, part)
+        paths = [place.folder / name for name in found.names]
+        if missing := [str(path) for path in paths if not path.is_file()]:
+            raise DataError(
+                f"{place.file}: images: {len(missing):,} of {len(paths):,} files are missing; put them there, or "
+                f"remove them from the file: {name_some(missing)}"
+            )
+        listed += [place.file, *paths]
+    return listed
+
+
+def _images(root: Path, part: str, size: int) -> Labelled:
+    """The images of a part, decoded, and their targets."""
+    place, found, used = _part_of(root, part)
+    images, refused = np.zeros((len(used), size, size, 3), np.uint8), []
+    for made, i in zip(images, used):
+        try:
+            made[:] = decode_image(place.folder / found.names[i], found.targets[i], size)
+        except DataError as error:
+            refused.append(str(error))
+    if refused:
+        raise DataError(f"{len(refused):,} of {len(used):,} images cannot be used: {name_some(refused)}")
+    return Labelled(images, in_square(found.targets[used], size))
+
+
+def _listed(root: Path, part: str) -> Listing:
+    """The images of a part, to be streamed."""
+    _files(root, part)
+    place, found, used = _part_of(root, part)
+    names = [os.fsencode(found.names[i]) for i in used]
+    stats = [os.stat(os.path.join(os.fsencode(place.folder), name)) for name in names]
+    sizes, changed = np.array([(each.st_size, each.st_mtime_ns) for each in stats], np.int64).T
+    classes = tuple(name for _, name in found.categories)
+    return Listing(place.folder, np.array(names), sizes, changed, found.targets[used], classes, {})
+
+
+def _facts(root: Path) -> Facts:
+    """What the training annotations say, and how many images are used."""
+    _, found, used = _part_of(root, "train")
+    sides = {tuple(map(int, pair)) for pair in found.targets[:, 0, :2].tolist()}
+    wide, high = sides.pop()
+    tests = len(_part_of(root, "test")[2]) if place_of(root, "test") else 0
+    text = f"{wide}x{high}" + (f" and {len(sides):,} other sizes" if sides else "")
+    return Facts(len(found.categories), wide if not sides and wide == high else None, 3, text, (len(used), tests))
+
+
+def _notes(root: Path, parts: Sequence[str]) -> dict[str, dict[str, int]]:
+    return {part: _part_of(root, part)[1].counts for part in parts}

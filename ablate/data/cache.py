@@ -35,7 +35,6 @@ def load_images(
     image_size: int,
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
-    expected: str | None = None,
     skip_damaged: bool = False,
     options: ReadOptions = NOTHING_SAID,
     again: bool = False,
@@ -47,48 +46,15 @@ def load_images(
         image_size: Height and width in pixels.
         location: Where images are read and cached.
         announce: Receives a message before a download or the decoding.
-        expected: The digest that a study gives; None for any.
         skip_damaged: Whether damaged images are passed over, not refused.
         options: What the study says of how they are read.
         again: Whether own code is called although its images are in the cache.
 
     Raises:
-        DataError: Images are missing or damaged, cannot be downloaded, or have another digest than expected.
+        DataError: Images are missing or damaged, or cannot be downloaded.
         NotationError: Own code raises an error.
     """
-    images, digest = _load(name, Images, image_size, location, announce, skip_damaged, options, again)
-    check_digest(expected, digest, location)
-    return images, digest
-
-
-def load_training(
-    name: str,
-    image_size: int,
-    location: Location,
-    announce: Callable[[str], None] = lambda message: None,
-    skip_damaged: bool = False,
-    options: ReadOptions = NOTHING_SAID,
-    again: bool = False,
-) -> tuple[Labelled, str]:
-    """(the training images of a data set, the digest of their content alone as 16 hexadecimal digits).
-
-    No file of the test images is opened, and none needs to exist. Even the cache of the whole data set is not read, since
-    its name contains the digest of all files.
-
-    Args:
-        name: In DATA_SETS; not a streamed one.
-        image_size: Height and width in pixels.
-        location: Where images are read and cached.
-        announce: Receives a message before a download or the decoding.
-        skip_damaged: Whether damaged images are passed over, not refused.
-        options: What the study says of how they are read.
-        again: Whether own code is called although its images are in the cache.
-
-    Raises:
-        DataError: Training images are missing or damaged, or cannot be downloaded.
-        NotationError: Own code raises an error.
-    """
-    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, again)
+    return _load(name, Images, "", image_size, location, announce, skip_damaged, options, again)
 
 
 def load_part(
@@ -99,23 +65,29 @@ def load_part(
     announce: Callable[[str], None] = lambda message: None,
     skip_damaged: bool = False,
     options: ReadOptions = NOTHING_SAID,
+    again: bool = False,
 ) -> tuple[Labelled, str]:
-    """(the images of a part that is neither training nor test images, the digest of their content).
+    """(the images of one part of a data set, the digest of their content alone as 16 hexadecimal digits).
+
+    No file of the test images is opened, and none needs to exist. Even the cache of the whole data set is not read, since
+    its name contains the digest of all files.
 
     Args:
         name: In DATA_SETS; not a streamed one.
-        part: The name of a folder, "val" for example; of arrays, tables and own code any name for validation images.
+        part: "train", or the name of a folder that has neither training nor test images, "val" for example; of arrays,
+            tables and own code any name for validation images.
         image_size: Height and width in pixels.
         location: Where images are read and cached.
-        announce: Receives a message before the decoding.
+        announce: Receives a message before a download or the decoding.
         skip_damaged: Whether damaged images are passed over, not refused.
         options: What the study says of how they are read.
+        again: Whether own code is called although its images are in the cache.
 
     Raises:
-        DataError: The data set has no such part, or images are missing or damaged.
+        DataError: The data set has no such part, or images are missing or damaged, or cannot be downloaded.
         NotationError: Own code raises an error.
     """
-    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, other=part)
+    return _load(name, Labelled, part, image_size, location, announce, skip_damaged, options, again)
 
 
 def list_labels(
@@ -175,7 +147,7 @@ def infer_facts(name: str, location: Location, options: ReadOptions, image_size:
         NotationError: Own code raises an error.
     """
     if options.own:
-        return own_facts(location.root, location.cache, options, image_size or None)
+        return own_facts(location, options, image_size or None)
     facts = source_of(name, options).facts
     assert facts is not None, f"the table of data sets says all of {name}"
     return facts(location.root)
@@ -184,22 +156,19 @@ def infer_facts(name: str, location: Location, options: ReadOptions, image_size:
 def _load(
     name: str,
     kind: type[Arrays],
+    part: str,
     image_size: int,
     location: Location,
     announce: Callable[[str], None],
     skip_damaged: bool,
     options: ReadOptions,
-    again: bool = False,
-    other: str = "",
+    again: bool,
 ) -> tuple[Arrays, str]:
-    """All images, the training images, or the images of another part, according to `kind` and `other`; with the digest."""
+    """The images of a part, or training and test images if `part` is ""; with the digest."""
     if options.own:
-        return load_own(kind, image_size, location.root, location.cache, options, announce, again, bool(other))
-    source, training_only = source_of(name, options), kind is Labelled
-    reading: Reading[Any] | None = source.training if training_only else source.whole
-    stem = f"{name}-train" if training_only else name
-    if other:
-        reading, stem = source.other and source.other(other), f"{name}-{other}"
+        return load_own(kind, part, image_size, location, options, announce, again)
+    source, stem = source_of(name, options), f"{name}-{part}" if part else name
+    reading = _reading(source, part)
     if reading is None:
         raise DataError(f"{name}: has only training and test images; use validation: {{holdout: N}} or {{folds: N}}")
     read, download, root = reading.read, source.download, location.root
@@ -208,7 +177,7 @@ def _load(
         packaged = kept(path, kind, lambda: read(root, image_size), announce)
         return packaged, digest_arrays(packaged)[:16]
     if location.download and download:
-        _download(name, lambda root: download(root, training_only), root, announce)
+        _download(name, lambda root: download(root, bool(part)), root, announce)
     files = reading.files(root)
     if not files:
         raise _missing(name, source, reading, root)
@@ -224,6 +193,13 @@ def _load(
         return images
 
     return without_damaged(kept(path, kind, decode, announce), decoded, skip_damaged), digest
+
+
+def _reading(source: Source, part: str) -> Reading[Any] | None:
+    """How the images of a part are read, or training and test images if it is ""; None if there is no such part."""
+    if part in ("", "train"):
+        return source.training if part else source.whole
+    return source.other and source.other(part)
 
 
 def _missing(name: str, source: Source, reading: Reading[Any], root: Path) -> DataError:
@@ -257,7 +233,7 @@ def check_in_place(name: str, parts: Sequence[str], location: Location, options:
     if not source.training.files(root):
         return
     for part in parts:
-        reading: Reading[Any] | None = source.whole if part == "test" else source.other and source.other(part)
+        reading = _reading(source, "" if part == "test" else part)
         if streamed:
             list_training_files(name, source, root, options, part)
         elif reading and not reading.files(root):
@@ -284,33 +260,27 @@ def known_digest(
         image_size: Height and width in pixels, for images of own code.
         part: Another part whose images are used too; "" for none.
     """
-    if part:
-        one = known_digest(name, location, training_only, options, streamed, image_size)
-        other = _part_digest(name, part, location, options, streamed, image_size)
-        return joined_digest(one, other) if one and other else None
-    if options.own:
-        return known_own_digest(image_size, location.root, location.cache, options, training_only)
-    source = source_of(name, options)
-    try:
-        if streamed or DATA_SETS[name].streamed:
-            return (list_training_files if training_only else list_files)(name, source, location.root, options)[1]
-        files = (source.training.files if training_only else source.whole.files)(location.root)
-    except DataError:
+    parts = ["train" if training_only else "", *([part] if part else [])]
+    digests = [_known_digest(name, each, location, options, streamed, image_size) for each in parts]
+    if None in digests:
         return None
-    return content_digest(files, location) if files else None
+    return joined_digest(*filter(None, digests)) if part else digests[0]
 
 
-def _part_digest(
+def _known_digest(
     name: str, part: str, location: Location, options: ReadOptions, streamed: bool, image_size: int
 ) -> str | None:
-    """The digest of the files of another part, without decoding; None if there are no files."""
+    """The digest of the files of a part, or of training and test images if it is ""; None if there are no files."""
     if options.own:
-        return known_own_digest(image_size, location.root, location.cache, options, False, other=True)
+        return known_own_digest(image_size, location, options, part)
     source = source_of(name, options)
     try:
         if streamed or DATA_SETS[name].streamed:
-            return list_training_files(name, source, location.root, options, part)[1]
-        files = source.other(part).files(location.root) if source.other else []
+            if part:
+                return list_training_files(name, source, location.root, options, part)[1]
+            return list_files(name, source, location.root, options)[1]
+        reading = _reading(source, part)
+        files = reading.files(location.root) if reading else []
     except DataError:
         return None
     return content_digest(files, location) if files else None

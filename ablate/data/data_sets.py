@@ -32,8 +32,8 @@ class DataSet:
         preprocess: The default of a study; a name in the table of preprocessing.
         augment: The default of a study; the name of a list of augmentation steps.
         images: Number of images: (training, test).
-        source: A function that returns how the images are read. It imports the readers only when it is called. It receives
-            the ReadOptions of a study if `options` names any.
+        source: Returns how the images are read. It imports the readers only when it is called. It receives the ReadOptions
+            of a study if `options` names any.
         options: The keys of a study's data that say how these images are read: "resize", "split", "columns", "stream",
             "sizes" (a subset is decoded alone), "python".
         streamed: Whether images are decoded when they are needed, without a study that says so.
@@ -72,85 +72,30 @@ class DataSet:
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def _digits() -> Source:
-    from ablate.data.original_files import DIGITS
+def _original_files() -> Any:
+    """The module that reads the files of the authors."""
+    from ablate.data import original_files
 
-    return DIGITS
-
-
-def _cifar(name: str) -> Callable[[], Source]:
-    def source() -> Source:
-        from ablate.data.original_files import cifar
-
-        return cifar(name)
-
-    return source
+    return original_files
 
 
-def _svhn(name: str, *extra: str) -> Callable[[], Source]:
-    def source() -> Source:
-        from ablate.data.original_files import svhn
+def _image_files() -> Any:
+    """The module that reads files of one image each."""
+    from ablate.data import image_files
 
-        return svhn(name, ("train_32x32.mat", *extra))
-
-    return source
+    return image_files
 
 
 def _mnist(kind: str) -> Callable[[], Source]:
-    def source() -> Source:
-        from ablate.data.original_files import mnist
-
-        return mnist(kind)
-
-    return source
+    return lambda: _original_files().mnist(kind)
 
 
 def _emnist(split: str) -> Callable[[], Source]:
-    def source() -> Source:
-        from ablate.data.original_files import emnist
-
-        return emnist(split)
-
-    return source
-
-
-def _stl10() -> Source:
-    from ablate.data.original_files import stl10
-
-    return stl10()
-
-
-def _imagenet(options: ReadOptions) -> Source:
-    from ablate.data.image_files import class_folders
-
-    return class_folders(options, "train", "val", files_first=True)
+    return lambda: _original_files().emnist(split)
 
 
 def _imagenette(folder: str) -> Callable[[ReadOptions], Source]:
-    def source(options: ReadOptions) -> Source:
-        from ablate.data.image_files import imagenette
-
-        return imagenette(folder, options)
-
-    return source
-
-
-def _food101(options: ReadOptions) -> Source:
-    from ablate.data.image_files import food101
-
-    return food101(options)
-
-
-def _pets(options: ReadOptions) -> Source:
-    from ablate.data.image_files import pets
-
-    return pets(options)
-
-
-def _image_folder(options: ReadOptions) -> Source:
-    from ablate.data.image_files import class_folders
-
-    return class_folders(options)
+    return lambda options: _image_files().imagenette(folder, options)
 
 
 def _arrays(options: ReadOptions) -> Source:
@@ -196,7 +141,7 @@ DATA_SETS = Registry(
         channels=1,
         augment="none",
         images=(1297, 500),
-        source=_digits,
+        source=lambda: _original_files().DIGITS,
         explained="in scikit-learn; 500 images are the test images",
         published=False,
     ),
@@ -206,7 +151,7 @@ DATA_SETS = Registry(
         classes=10,
         image_size=32,
         images=(50_000, 10_000),
-        source=_cifar("CIFAR10"),
+        source=lambda: _original_files().cifar("CIFAR10"),
         explained="cifar-10-batches-py",
     ),
     DataSet(
@@ -215,7 +160,7 @@ DATA_SETS = Registry(
         classes=100,
         image_size=32,
         images=(50_000, 10_000),
-        source=_cifar("CIFAR100"),
+        source=lambda: _original_files().cifar("CIFAR100"),
         explained="cifar-100-python",
     ),
     DataSet(
@@ -226,7 +171,7 @@ DATA_SETS = Registry(
         preprocess="scale",
         augment="none",
         images=(604_388, 26_032),
-        source=_svhn("svhn", "extra_32x32.mat"),
+        source=lambda: _original_files().svhn("svhn", ("train_32x32.mat", "extra_32x32.mat")),
         explained="train_32x32.mat, extra_32x32.mat, test_32x32.mat",
     ),
     DataSet(
@@ -237,7 +182,7 @@ DATA_SETS = Registry(
         preprocess="scale",
         augment="none",
         images=(73_257, 26_032),
-        source=_svhn("svhn_without_extra"),
+        source=lambda: _original_files().svhn("svhn_without_extra", ("train_32x32.mat",)),
         explained="train_32x32.mat, test_32x32.mat",
     ),
     *(
@@ -278,7 +223,7 @@ DATA_SETS = Registry(
         classes=10,
         image_size=96,
         images=(5_000, 8_000),
-        source=_stl10,
+        source=lambda: _original_files().stl10(),
         explained="stl10_binary",
     ),
     DataSet(
@@ -287,7 +232,7 @@ DATA_SETS = Registry(
         classes=1000,
         image_size=224,
         images=(1_281_167, 50_000),
-        source=_imagenet,
+        source=lambda options: _image_files().class_folders(options, "train", "val", files_first=True),
         explained="train/<class>/*, val/<class>/*; decoded when needed",
         options=("stream",),
         streamed=True,
@@ -317,7 +262,7 @@ DATA_SETS = Registry(
         classes=101,
         image_size=224,
         images=(75_750, 25_250),
-        source=_food101,
+        source=lambda options: _image_files().food101(options),
         explained="food-101/images, food-101/meta; decoded when needed",
         options=("stream",),
         streamed=True,
@@ -329,14 +274,14 @@ DATA_SETS = Registry(
         classes=37,
         image_size=224,
         images=(3_680, 3_669),
-        source=_pets,
+        source=lambda options: _image_files().pets(options),
         explained="oxford-iiit-pet/images, oxford-iiit-pet/annotations",
         options=("resize", "stream", "sizes"),
         resizable=True,
     ),
     DataSet(
         name="image_folder",
-        source=_image_folder,
+        source=lambda options: _image_files().class_folders(options),
         explained="train/<class>/*, test/<class>/* or val/<class>/*; with split <class>/*",
         options=("resize", "split", "stream", "sizes"),
         folders=("train", "test"),

@@ -185,21 +185,12 @@ def _with_image(file: BinaryIO, take: Callable[[Image], T]) -> T:
 
 
 def to_eight_bits(image: Image) -> Image:
-    """An image with at most 8 bits a value: grey values of more bits are scaled.
+    """An image with at most 8 bits a value: grey values of more bits are scaled. Others are returned as they are.
+
+    A TIFF of 32 bits is taken to have 8 bits if no value is larger, else 16 bits.
 
     Args:
         image: Of any mode.
-
-    Raises:
-        DataError: The pixels are floating-point numbers, or integers beyond 16 bits.
-    """
-    return _eight_bits(image) or image
-
-
-def _eight_bits(image: Image) -> Image | None:
-    """A grey image of more than 8 bits with 8 bits; None for an image that needs no change.
-
-    A TIFF of 32 bits is taken to have 8 bits if no value is larger, else 16 bits.
 
     Raises:
         DataError: The pixels are floating-point numbers, or integers beyond 16 bits.
@@ -209,12 +200,12 @@ def _eight_bits(image: Image) -> Image | None:
     if image.mode.startswith("F"):
         raise DataError(f"mode {image.mode}, floating-point pixels; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
-        return None
+        return image
     values = np.asarray(image).astype(np.int64)
     low, high = values.min(), values.max()
     tags = getattr(image, "tag_v2", {})  # of a TIFF
     if image.mode == "I" and tags and low >= 0 and high <= 255:
-        return None
+        return image
     if low < 0 or high > 65535:
         raise DataError(f"mode {image.mode}, pixels from {low} to {high}; save it with 8 or 16 bits")
     most = 4095 if tags.get(TIFF_BITS) == (12,) else 65535
@@ -233,7 +224,7 @@ def has_deep_pixels(file: BinaryIO) -> bool:
         return False
     file.seek(0)
     try:
-        return _with_image(file, _eight_bits) is not None
+        return _with_image(file, lambda image: to_eight_bits(image) is not image)
     except Exception:  # whatever is wrong is said when the image is read
         return False
 

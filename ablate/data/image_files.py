@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,83 +33,103 @@ def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions)
         looked_for: What an error message says is missing: of all images, of the training images.
         options: What the study says.
     """
-
-    def files_of(root: Path, *names: str) -> list[ClassFiles]:
-        return [part.files for part in parts(root, names)]
-
-    def divided(root: Path) -> tuple[ClassFiles, ClassFiles]:
-        """All training and all test images."""
-        if options.split is None:
-            train, test = files_of(root, "train", "test")
-            return train, test
-        (files,) = files_of(root, "all")
-        if not files:
-            return [], []
-        train, test = ([files[i] for i in index] for index in draw_test(_labels(files), options.split))
-        return train, test
-
-    def training(root: Path) -> ClassFiles:
-        return divided(root)[0] if options.split else files_of(root, "train")[0]
-
-    def used(files: ClassFiles, size: int | None) -> ClassFiles:
-        """The images that a study uses."""
-        return files if size is None or size >= len(files) else [files[i] for i in stratified(_labels(files), size)]
-
-    def used_training(root: Path) -> ClassFiles:
-        return used(training(root), options.sizes[0])
-
-    def used_parts(root: Path) -> tuple[ClassFiles, ClassFiles]:
-        train, test = (used(files, size) for files, size in zip(divided(root), options.sizes))
-        return train, test
-
-    def decode(files: ClassFiles, image_size: int) -> Labelled:
-        return decode_files(files, image_size, options.channels or 3, options.resize or "crop")
-
-    def read(root: Path, image_size: int) -> Images:
-        if options.split is None:
-            _check_parts(root, parts(root, ("train", "test")))
-        train, test = used_parts(root)
-        images, labels = decode([*train, *test], image_size)
-        n = len(train)
-        return Images(images[:n], labels[:n], images[n:], labels[n:])
-
-    def all_files(root: Path) -> list[Path]:
-        both = divided(root)
-        return [path for files in both for _, path in files] if all(both) else []
-
-    def labels(root: Path, training_only: bool) -> tuple[Labels, ...]:
-        if training_only:
-            return (_labels(training(root)),)
-        train, test = divided(root)
-        both = _labels([*train, *test])
-        return both[: len(train)], both[len(train) :]
+    found = _Found(parts, options)
 
     def facts(root: Path) -> Facts:
-        found = training(root)
-        if not found:
+        if not (files := found.training(root)):
             raise DataError(f"{looked_for[1]} not found in {root.absolute()}")
-        return facts_of(len({name for name, _ in found}), [_header(path) for _, path in sample(found)])
+        return facts_of(len({name for name, _ in files}), [_header(path) for _, path in sample(files)])
 
     def other(name: str) -> Reading[Labelled]:
         return Reading(
-            lambda root: [path for _, path in files_of(root, name)[0]],
-            lambda root, image_size: decode(files_of(root, name)[0], image_size),
+            lambda root: _paths(found.part(root, name)),
+            lambda root, image_size: found.decode(found.part(root, name), image_size),
             f"{name}/<class>/*",
         )
 
     return Source(
-        Reading(all_files, read, looked_for[0], lambda root: [path for part in used_parts(root) for _, path in part]),
+        Reading(found.files, found.read, looked_for[0], lambda root: _paths(*found.used_parts(root))),
         Reading(
-            lambda root: [path for _, path in training(root)],
-            lambda root, image_size: decode(used_training(root), image_size),
+            lambda root: _paths(found.training(root)),
+            lambda root, image_size: found.decode(found.used_training(root), image_size),
             looked_for[1],
-            lambda root: [path for _, path in used_training(root)],
+            lambda root: _paths(found.used_training(root)),
         ),
         other=other,
         parts=parts,
-        labels=labels,
+        labels=found.labels,
         facts=facts,
     )
+
+
+class _Found(NamedTuple):
+    """The image files of a data set, as a study divides and uses them."""
+
+    parts: Parts
+    options: ReadOptions
+
+    def part(self, root: Path, name: str) -> ClassFiles:
+        """The images of a part."""
+        return self.parts(root, (name,))[0].files
+
+    def divided(self, root: Path) -> tuple[ClassFiles, ClassFiles]:
+        """All training and all test images."""
+        if self.options.split is None:
+            train, test = (part.files for part in self.parts(root, ("train", "test")))
+            return train, test
+        files = self.part(root, "all")
+        if not files:
+            return [], []
+        train, test = ([files[i] for i in index] for index in draw_test(_labels(files), self.options.split))
+        return train, test
+
+    def training(self, root: Path) -> ClassFiles:
+        """All training images; without a split no file of the test images is looked at."""
+        return self.divided(root)[0] if self.options.split else self.part(root, "train")
+
+    def used_training(self, root: Path) -> ClassFiles:
+        """The training images that a study uses."""
+        return _subset(self.training(root), self.options.sizes[0])
+
+    def used_parts(self, root: Path) -> tuple[ClassFiles, ClassFiles]:
+        """The training and the test images that a study uses."""
+        train, test = map(_subset, self.divided(root), self.options.sizes)
+        return train, test
+
+    def files(self, root: Path) -> list[Path]:
+        """All files; none if a part has none."""
+        both = self.divided(root)
+        return _paths(*both) if all(both) else []
+
+    def decode(self, files: ClassFiles, image_size: int) -> Labelled:
+        """The images of files."""
+        return decode_files(files, image_size, self.options.channels or 3, self.options.resize or "crop")
+
+    def read(self, root: Path, image_size: int) -> Images:
+        """The training and the test images that a study uses."""
+        if self.options.split is None:
+            _check_parts(root, self.parts(root, ("train", "test")))
+        train, test = self.used_parts(root)
+        images, labels = self.decode([*train, *test], image_size)
+        n = len(train)
+        return Images(images[:n], labels[:n], images[n:], labels[n:])
+
+    def labels(self, root: Path, training_only: bool) -> tuple[Labels, ...]:
+        """The labels of all training and all test images, or of the former."""
+        if training_only:
+            return (_labels(self.training(root)),)
+        train, test = self.divided(root)
+        both = _labels([*train, *test])
+        return both[: len(train)], both[len(train) :]
+
+
+def _paths(*parts: ClassFiles) -> list[Path]:
+    return [path for files in parts for _, path in files]
+
+
+def _subset(files: ClassFiles, size: int | None) -> ClassFiles:
+    """The stratified subset of some images; all if there are no more."""
+    return files if size is None or size >= len(files) else [files[i] for i in stratified(_labels(files), size)]
 
 
 def _labels(files: ClassFiles) -> Labels:
@@ -161,15 +182,13 @@ def imagenette(folder: str, options: ReadOptions) -> Source:
         options: What the study says.
     """
 
-    def archives() -> list[tuple[str, str]]:
+    def download(root: Path, training_only: bool) -> None:
         from torchvision.datasets import Imagenette
 
-        return [Imagenette._ARCHIVES[{"": "full", "-320": "320px", "-160": "160px"}[folder.removeprefix("imagenette2")]]]
+        size = {"": "full", "-320": "320px", "-160": "160px"}[folder.removeprefix("imagenette2")]
+        fetch_archives([Imagenette._ARCHIVES[size]], root, root / folder / "val")
 
-    source = class_folders(options, f"{folder}/train", f"{folder}/val")
-    return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root, root / folder / "val"), other=None
-    )
+    return class_folders(options, f"{folder}/train", f"{folder}/val")._replace(download=download, other=None)
 
 
 def food101(options: ReadOptions) -> Source:
@@ -182,15 +201,13 @@ def food101(options: ReadOptions) -> Source:
     def parts(root: Path, names: Sequence[str]) -> list[Part]:
         return [_listed(root / FOOD101 / "images", root / FOOD101 / "meta" / f"{name}.txt", _food) for name in names]
 
-    def archives() -> list[tuple[str, str]]:
+    def download(root: Path, training_only: bool) -> None:
         from torchvision.datasets import Food101
 
-        return [(Food101._URL, Food101._MD5)]
+        fetch_archives([(Food101._URL, Food101._MD5)], root, root / FOOD101 / "meta")
 
     source = image_files(parts, (f"{FOOD101}/meta and {FOOD101}/images", f"{FOOD101}/meta/train.txt"), options)
-    return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root, root / FOOD101 / "meta"), other=None
-    )
+    return source._replace(download=download, other=None)
 
 
 def pets(options: ReadOptions) -> Source:
@@ -204,16 +221,13 @@ def pets(options: ReadOptions) -> Source:
     def parts(root: Path, names: Sequence[str]) -> list[Part]:
         return [_listed(root / PETS / "images", root / PETS / "annotations" / lists[name], _pet) for name in names]
 
-    def archives() -> list[tuple[str, str]]:
+    def download(root: Path, training_only: bool) -> None:
         from torchvision.datasets import OxfordIIITPet
 
-        return list(OxfordIIITPet._RESOURCES)
+        fetch_archives(list(OxfordIIITPet._RESOURCES), root / PETS, root / PETS / "annotations")
 
     source = image_files(parts, (f"{PETS}/annotations and {PETS}/images", f"{PETS}/annotations/trainval.txt"), options)
-    annotations = Path(PETS, "annotations")
-    return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root / PETS, root / annotations), other=None
-    )
+    return source._replace(download=download, other=None)
 
 
 def _food(line: bytes) -> tuple[bytes, bytes]:

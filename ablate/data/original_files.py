@@ -6,6 +6,7 @@ import gzip
 import math
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ablate.data.sources import Images, Labelled, Reading, Source, stratified
 from ablate.errors import DataError
 
 DIGITS_TEST = 500
-SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # training images: train + extra
+SVHN_TEST = "test_32x32.mat"
 
 
 def read_digits(root: Path, image_size: int) -> Images:
@@ -110,8 +111,33 @@ def _check(name: str, path: Path, md5: str) -> None:
         raise DataError(f"{path}: its MD5 is not the one that the authors' file has; fetch it again with `download`")
 
 
-def _present(paths: list[Path]) -> list[Path]:
-    return [path for path in paths if path.is_file()]
+def _in_files(
+    paths: Callable[..., list[Path]],
+    read: Callable[[Path, str], Labelled],
+    looked_for: tuple[str, str],
+    download: Callable[[Path, bool], object],
+) -> Source:
+    """The source of a data set with files of its own for the training and for the test images.
+
+    Args:
+        paths: (root, parts...) -> the files of these parts, whether they exist or not; a part is "train" or "test".
+        read: (root, part) -> the images of a part.
+        looked_for: What an error message says is missing: of all images, of the training images.
+        download: As in Source.
+    """
+
+    def present(*parts: str) -> Callable[[Path], list[Path]]:
+        return lambda root: [path for path in paths(root, *parts) if path.is_file()]
+
+    return Source(
+        Reading(
+            present("train", "test"),
+            lambda root, image_size: Images(*read(root, "train"), *read(root, "test")),
+            looked_for[0],
+        ),
+        Reading(present("train"), lambda root, image_size: read(root, "train"), looked_for[1]),
+        download,
+    )
 
 
 def svhn(name: str, training: tuple[str, ...]) -> Source:
@@ -119,37 +145,32 @@ def svhn(name: str, training: tuple[str, ...]) -> Source:
 
     Args:
         name: Of the data set, for messages.
-        training: The files of the training images, in order, of SVHN_FILES.
+        training: The files of the training images, in order: train_32x32.mat, with or without extra_32x32.mat.
     """
-    names = (*training, SVHN_FILES[-1])
+    files = {"train": training, "test": (SVHN_TEST,)}
 
-    def read(root: Path, file: str) -> Labelled:
+    def paths(root: Path, *parts: str) -> list[Path]:
+        return [root / file for part in parts for file in files[part]]
+
+    def read_file(path: Path) -> Labelled:
         from scipy.io import loadmat
         from torchvision.datasets import SVHN
 
-        _check(name, root / file, next(md5 for _, known, md5 in SVHN.split_list.values() if known == file))
-        content = loadmat(root / file, variable_names=["X", "y"])
+        _check(name, path, next(md5 for _, known, md5 in SVHN.split_list.values() if known == path.name))
+        content = loadmat(path, variable_names=["X", "y"])
         images, digits = content["X"], content["y"]
         return Labelled(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10)
 
-    def read_training(root: Path, image_size: int) -> Labelled:
-        return Labelled(*(np.concatenate(both) for both in zip(*(read(root, file) for file in training))))
+    def read(root: Path, part: str) -> Labelled:
+        return Labelled(*(np.concatenate(both) for both in zip(*map(read_file, paths(root, part)))))
 
     def download(root: Path, training_only: bool) -> None:
         from torchvision.datasets import SVHN
 
-        wanted = training if training_only else names
+        wanted = training if training_only else (*training, SVHN_TEST)
         _download([entry for entry in SVHN.split_list.values() if entry[1] in wanted], root)
 
-    return Source(
-        Reading(
-            lambda root: _present([root / file for file in names]),
-            lambda root, image_size: Images(*read_training(root, image_size), *read(root, names[-1])),
-            ", ".join(names),
-        ),
-        Reading(lambda root: _present([root / file for file in training]), read_training, ", ".join(training)),
-        download,
-    )
+    return _in_files(paths, read, (", ".join((*training, SVHN_TEST)), ", ".join(training)), download)
 
 
 def parse_idx(data: bytes) -> np.ndarray[Any, Any]:
@@ -178,10 +199,11 @@ def mnist(kind: str) -> Source:
     Args:
         kind: torchvision's name: "MNIST", "FashionMNIST" or "KMNIST"; the files are in DIR/<kind>/raw.
     """
-    parts = {part: [f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz"] for part in ("train", "t10k")}
+    stems = {"train": "train", "test": "t10k"}
+    names = {part: [f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz"] for part, stem in stems.items()}
 
-    def paths(root: Path, *wanted: str) -> list[Path]:
-        return [root / kind / "raw" / file for part in wanted for file in parts[part]]
+    def paths(root: Path, *parts: str) -> list[Path]:
+        return [root / kind / "raw" / name for part in parts for name in names[part]]
 
     def read(root: Path, part: str) -> Labelled:
         import torchvision.datasets
@@ -196,23 +218,11 @@ def mnist(kind: str) -> Source:
         import torchvision.datasets
 
         published = getattr(torchvision.datasets, kind)
-        wanted = parts["train"] if training_only else [file for files in parts.values() for file in files]
+        wanted = names["train"] if training_only else [*names["train"], *names["test"]]
         files = [(published.mirrors[0] + file, file, md5) for file, md5 in published.resources if file in wanted]
         _download(files, root / kind / "raw")
 
-    return Source(
-        Reading(
-            lambda root: _present(paths(root, *parts)),
-            lambda root, image_size: Images(*read(root, "train"), *read(root, "t10k")),
-            f"{kind}/raw/*.gz",
-        ),
-        Reading(
-            lambda root: _present(paths(root, "train")),
-            lambda root, image_size: read(root, "train"),
-            f"{kind}/raw/train-*.gz",
-        ),
-        download,
-    )
+    return _in_files(paths, read, (f"{kind}/raw/*.gz", f"{kind}/raw/train-*.gz"), download)
 
 
 def emnist(split: str) -> Source:
@@ -223,36 +233,21 @@ def emnist(split: str) -> Source:
     """
     archive = Path("EMNIST", "raw", "gzip.zip")
 
-    def read(root: Path, *parts: str) -> list[Labelled]:
+    def read(root: Path, part: str) -> Labelled:
         from torchvision.datasets import EMNIST
 
         _check(f"emnist_{split}", root / archive, EMNIST.md5)
-        found = []
+        stem = f"gzip/emnist-{split}-{part}"
         with zipfile.ZipFile(root / archive) as file:
-            for part in parts:
-                stem = f"gzip/emnist-{split}-{part}"
-                names = (f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz")
-                images, labels = _labelled(*map(file.read, names))
-                found.append(Labelled(np.ascontiguousarray(images.transpose(0, 2, 1, 3)), labels - (split == "letters")))
-        return found
-
-    def read_all(root: Path, image_size: int) -> Images:
-        train, test = read(root, "train", "test")
-        return Images(*train, *test)
+            images, labels = _labelled(*map(file.read, (f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz")))
+        return Labelled(np.ascontiguousarray(images.transpose(0, 2, 1, 3)), labels - (split == "letters"))
 
     def download(root: Path, training_only: bool) -> None:
         from torchvision.datasets import EMNIST
 
         _download([(EMNIST.url, archive.name, EMNIST.md5)], (root / archive).parent)
 
-    def files(root: Path) -> list[Path]:
-        return _present([root / archive])
-
-    return Source(
-        Reading(files, read_all, str(archive)),
-        Reading(files, lambda root, image_size: read(root, "train")[0], str(archive)),
-        download,
-    )
+    return _in_files(lambda root, *parts: [root / archive], read, (str(archive), str(archive)), download)
 
 
 def stl10() -> Source:
@@ -278,19 +273,7 @@ def stl10() -> Source:
 
         fetch_archives([(STL10.url, STL10.tgz_md5)], root, root / folder)
 
-    return Source(
-        Reading(
-            lambda root: _present(paths(root, "train", "test")),
-            lambda root, image_size: Images(*read(root, "train"), *read(root, "test")),
-            f"{folder}/*.bin",
-        ),
-        Reading(
-            lambda root: _present(paths(root, "train")),
-            lambda root, image_size: read(root, "train"),
-            f"{folder}/train_*.bin",
-        ),
-        download,
-    )
+    return _in_files(paths, read, (f"{folder}/*.bin", f"{folder}/train_*.bin"), download)
 
 
 DIGITS = Source(

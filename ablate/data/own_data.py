@@ -12,6 +12,7 @@ function once for each code and arguments, and a run calls it once more, so that
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -24,6 +25,7 @@ import numpy as np
 from ablate.data.array_cache import digest_arrays, kept, share
 from ablate.data.arrays import OTHER, Header, as_array, at_size, check_part, facts_of_arrays, split_part
 from ablate.data.decoding import MODES, channels_of, to_eight_bits
+from ablate.data.location import Location
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled
 from ablate.errors import DataError, RecordError
@@ -52,79 +54,68 @@ class Known(NamedTuple):
     validation: str
     facts: Facts
 
-    def of(self, kind: type[Arrays], validation: bool = False) -> str:
-        """The digest of the images that are asked for.
+    def of(self, part: str) -> str:
+        """The digest of the images that are asked for; "" if there are none.
 
         Args:
-            kind: Images for training and test images, Labelled for one part.
-            validation: Whether the part is the validation images.
+            part: "" for training and test images, "train", or any other name for the validation images.
         """
-        return self.whole if kind is Images else self.validation if validation else self.training
+        return {"": self.whole, "train": self.training}.get(part, self.validation)
 
 
 def load_own(
     kind: type[Arrays],
+    part: str,
     image_size: int,
-    root: Path,
-    cache: Path,
+    location: Location,
     options: ReadOptions,
     announce: Callable[[str], None],
     again: bool = False,
-    other: bool = False,
 ) -> tuple[Arrays, str]:
     """(the images that own code returns, their digest as 16 hexadecimal digits).
 
     Args:
-        kind: Images for training and test images, Labelled for the training images alone.
+        kind: Images for training and test images, Labelled for one part.
+        part: As for Known.of().
         image_size: Height and width in pixels.
-        root: Offered to the function.
-        cache: Directory of the decoded images.
+        location: Its root is offered to the function, its cache has the decoded images.
         options: With the own code.
         announce: Receives a line before the function is called.
         again: Whether the function is called although its images are in the cache.
-        other: Whether the one part that is asked for is the validation images, not the training images.
 
     Raises:
         DataError: The function returns something else, or other images than before while a run goes on.
         NotationError: The function raises an error.
     """
-    key = _key(image_size, root, options)
-    known = None if again else _read(cache, key)
-    called: list[dict[str, Labelled]] = []
 
+    @functools.cache
     def parts() -> dict[str, Labelled]:
-        if not called:
-            announce(f"calling {options.own} for its images")
-            called.append(_call(image_size, root, options))
-        return called[0]
+        announce(f"calling {options.own} for its images")
+        return _call(image_size, location.root, options)
 
-    if known is None:
-        known = _describe(parts(), options)
-        _write(cache, key, known)
-    digest = known.of(kind, other)
+    digest = _known(image_size, location, options, parts, again).of(part)
     if not digest:
         raise DataError(f"{options.own}: returned no validation images; return them under 'validation'")
-    part = "validation" if other else "train"
-    name = f"-{part}" if kind is Labelled else ""
+    one = part if part in ("", "train") else "validation"
 
     def make() -> Arrays:
-        if _describe(parts(), options).of(kind, other) != digest:
+        if _describe(parts()).of(part) != digest:
             raise DataError(
                 f"{options.own}: returned different images in two calls; make it return the same images each time"
             )
         found = parts()
-        made: Any = Images(*found["train"], *found["test"]) if not name else found[part]
+        made: Any = found[one] if one else Images(*found["train"], *found["test"])
         return made  # type: ignore[no-any-return]
 
-    return kept(cache / f"own{name}-{digest}-{image_size}-v{VERSION}", kind, make, announce), digest
+    path = location.cache / f"own{f'-{one}' if one else ''}-{digest}-{image_size}-v{VERSION}"
+    return kept(path, kind, make, announce), digest
 
 
-def own_facts(root: Path, cache: Path, options: ReadOptions, image_size: int | None = None) -> Facts:
+def own_facts(location: Location, options: ReadOptions, image_size: int | None = None) -> Facts:
     """What images of own code say of themselves. The function is called if that is not in the cache.
 
     Args:
-        root: Offered to the function.
-        cache: Directory of the decoded images.
+        location: As for load_own().
         options: With the own code.
         image_size: To which images are resized; None if they are not.
 
@@ -132,31 +123,36 @@ def own_facts(root: Path, cache: Path, options: ReadOptions, image_size: int | N
         DataError: The function returns something else than images.
         NotationError: The function raises an error.
     """
-    key = _key(image_size, root, options)
-    known = _read(cache, key)
-    if known is None:
-        known = _describe(_call(image_size, root, options), options)
-        _write(cache, key, known)
-    return known.facts
+    return _known(image_size, location, options, lambda: _call(image_size, location.root, options)).facts
 
 
-def known_own_digest(
-    image_size: int, root: Path, cache: Path, options: ReadOptions, training_only: bool, other: bool = False
-) -> str | None:
+def known_own_digest(image_size: int, location: Location, options: ReadOptions, part: str) -> str | None:
     """The digest of images that own code returned before; None if they are not in the cache. Nothing is called.
 
     Args:
         image_size: Height and width in pixels.
-        root: Offered to the function.
-        cache: Directory of the decoded images.
+        location: As for load_own().
         options: With the own code.
-        training_only: Whether the digest is of the training images alone.
-        other: Whether it is of the validation images.
+        part: As for Known.of().
     """
-    known = _read(cache, _key(image_size, root, options))
-    if known and other:
-        return known.of(Labelled, validation=True) or None
-    return known and (known.training if training_only else known.whole)
+    known = _read(location.cache, _key(image_size, location.root, options))
+    return (known.of(part) or None) if known else None
+
+
+def _known(
+    image_size: int | None,
+    location: Location,
+    options: ReadOptions,
+    parts: Callable[[], dict[str, Labelled]],
+    again: bool = False,
+) -> Known:
+    """What is known of the images, from the cache or from the parts that a call returns."""
+    key = _key(image_size, location.root, options)
+    known = None if again else _read(location.cache, key)
+    if known is None:
+        known = _describe(parts())
+        _write(location.cache, key, known)
+    return known
 
 
 def _own(options: ReadOptions) -> OwnCode:
@@ -189,7 +185,7 @@ def _write(cache: Path, key: str, known: Known) -> None:
         share(path)
 
 
-def _describe(parts: Mapping[str, Labelled], options: ReadOptions) -> Known:
+def _describe(parts: Mapping[str, Labelled]) -> Known:
     def digest(*names: str) -> str:
         content = hashlib.sha256()  # of the images alone: the code is part of the trial's id
         for name in names:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ablate.data.annotations import strata
 from ablate.data.array_cache import digest_arrays
-from ablate.data.cache import check_digest, joined_digest, list_labels, load_images, load_part, load_training
+from ablate.data.cache import check_digest, joined_digest, list_labels, load_images, load_part
 from ablate.data.checks import check_labels, check_shape, count_copies
 from ablate.data.data_sets import source_of
 from ablate.data.folders import DAMAGED, FileCounts, Part, check_classes, describe_passed_over, name_some
@@ -80,7 +80,8 @@ class ImageLoader:
             self.positions["test"] = _positions(files.test_labels, data.test_size)
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
         skip, again = data.on_damaged == "skip", self._call_again(data, location)
-        images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip, options, again)
+        images, digest = load_images(data.name, data.image_size, location, self.announce, skip, options, again)
+        check_digest(data.digest, digest, location)
         labels = list_labels(data.name, location, options)
         if labels is None:  # all images are decoded
             self.facts["pixel_digest"] = digest_arrays(images)[:16]
@@ -176,7 +177,6 @@ class ImageLoader:
         key = (data.name, data.image_size, location, data.on_damaged, data.streamed, options, test)
         if self._kept is None or self._kept[0] != key:
             self._kept = None
-            about = (data.name, data.image_size, location, self.announce)
             if data.streamed:
                 source = source_of(data.name, options)
                 if test:
@@ -187,11 +187,12 @@ class ImageLoader:
                     self._kept = key, (training, None, digest)
             else:
                 skip, again = data.on_damaged == "skip", self._call_again(data, location)
+                about = (data.image_size, location, self.announce, skip, options, again)
                 if test:
-                    images, digest = load_images(*about, None, skip, options, again)
+                    images, digest = load_images(data.name, *about)
                     self._kept = key, (Labelled(*images[:2]), Labelled(*images[2:]), digest)
                 else:
-                    part, digest = load_training(*about, skip, options, again)
+                    part, digest = load_part(data.name, "train", *about)
                     self._kept = key, (part, None, digest)
         return self._kept[1]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ablate.data.arrays import Stored, _read
-from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part
 from ablate.data.location import Location
 from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.errors import DataError
@@ -71,7 +71,7 @@ def test_a_split_needs_no_test_arrays(here: Location) -> None:
     options = ReadOptions(split=DrawnTest(6))
     images, _ = load_images("arrays", 8, here, options=options)
     assert np.bincount(images.test_labels).tolist() == [2, 2, 2] and len(images.train_labels) == 24
-    assert np.array_equal(load_training("arrays", 8, here, options=options)[0].images, images.train_images)
+    assert np.array_equal(load_part("arrays", "train", 8, here, options=options)[0].images, images.train_images)
     with pytest.raises(DataError, match=r"arrays: a \.npz file, .* not found"):
         load_images("arrays", 8, here)
 

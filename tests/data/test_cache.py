@@ -13,7 +13,7 @@ from forked import said_by_two
 from PIL import Image
 
 from ablate.data import array_cache, location
-from ablate.data.cache import content_digest, load_images
+from ablate.data.cache import check_digest, content_digest, load_images
 from ablate.data.location import Location
 from ablate.data.tensors import to_tensors
 from ablate.errors import DataError
@@ -207,9 +207,9 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_other_images_than_expected_are_refused(here: Location) -> None:
     _, digest = load_images("image_folder", 8, here)
-    assert load_images("image_folder", 8, here, expected=digest)[1] == digest
+    check_digest(digest, digest, here)
     with pytest.raises(DataError, match=rf"data\.digest: the study says 0{{16}}.* have {digest}"):
-        load_images("image_folder", 8, here, expected="0" * 16)
+        check_digest("0" * 16, digest, here)
 
 
 def test_places_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from listed import list_imagenet, list_images
 from PIL import Image
 
 from ablate.data import decoding
-from ablate.data.cache import content_digest, load_images, load_training
+from ablate.data.cache import content_digest, load_images, load_part
 from ablate.data.checks import count_copies
 from ablate.data.decoding import open_image
 from ablate.data.folders import count_files, describe_counts, format_of, walk, walk_parts
@@ -347,7 +347,7 @@ def test_damaged_images_are_passed_over_and_counted(here: Location) -> None:
     assert facts["image_files"]["train"]["cat"] == {"read": 3, "damaged": 1}
     assert facts["image_files"]["test"]["dog"] == {"read": 1, "damaged": 1}
     assert "Tiny, train: skipped: cat 1 damaged" in said
-    assert len(load_training("image_folder", 8, here, skip_damaged=True)[0].labels) == 7
+    assert len(load_part("image_folder", "train", 8, here, skip_damaged=True)[0].labels) == 7
 
 
 def test_a_part_of_which_nothing_is_left_is_refused(here: Location) -> None:

@@ -11,7 +11,7 @@ from original_formats import write_jpeg
 from PIL import Image
 
 from ablate.data import decoding
-from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part
 from ablate.data.location import Location
 from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.data.sources import stratified
@@ -45,7 +45,9 @@ def test_val_takes_the_place_of_test_or_stands_beside_it(here: Location) -> None
     beside, _ = load_images("image_folder", 8, here)
     assert instead.test_images[0, 0, 0, 0] == 3 and beside.test_images[0, 0, 0, 0] == 4
     validation, digest = load_part("image_folder", "val", 8, here)
-    assert np.array_equal(validation.images, instead.test_images) and digest != load_training("image_folder", 8, here)[1]
+    assert (
+        np.array_equal(validation.images, instead.test_images) and digest != load_part("image_folder", "train", 8, here)[1]
+    )
 
 
 def test_one_folder_is_split_by_a_seed(here: Location) -> None:
@@ -56,7 +58,7 @@ def test_one_folder_is_split_by_a_seed(here: Location) -> None:
         images, _ = load_images("image_folder", 8, here, options=options)
         assert np.bincount(images.train_labels).tolist() == [7, 7] and np.bincount(images.test_labels).tolist() == [3, 3]
         assert len(np.unique(np.concatenate([images.train_images, images.test_images])[:, 0, 0, 0])) == 20
-        alone, of_training = load_training("image_folder", 8, here, options=options)
+        alone, of_training = load_part("image_folder", "train", 8, here, options=options)
         assert np.array_equal(alone.images, images.train_images) and of_training
         drawn[seed] = images.test_images
     assert not np.array_equal(drawn[0], drawn[1])

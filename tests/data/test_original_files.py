@@ -8,7 +8,7 @@ import pytest
 from original_formats import write_emnist, write_food101, write_jpeg, write_mnist, write_pets, write_stl10, write_svhn
 
 from ablate.data.archives import fetch_archives
-from ablate.data.cache import load_images, load_training
+from ablate.data.cache import load_images, load_part
 from ablate.data.data_sets import DATA_SETS, IMAGENETTE
 from ablate.data.location import Location
 from ablate.data.original_files import parse_idx
@@ -28,7 +28,7 @@ def test_mnist_and_its_likes(here: Location, monkeypatch: pytest.MonkeyPatch, na
     assert np.array_equal(images.test_labels, written["t10k"][1]) and images.test_labels.dtype == np.int64
     for file in (here.root / kind / "raw").glob("t10k*"):
         file.unlink()
-    alone, _ = load_training(name, 28, here)
+    alone, _ = load_part(name, "train", 28, here)
     assert np.array_equal(alone.images, images.train_images)
 
 

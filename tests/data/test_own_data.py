@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ablate.data.cache import infer_facts, known_digest, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, known_digest, load_images, load_part
 from ablate.data.location import Location
 from ablate.data.own_data import load_own
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
@@ -141,11 +141,11 @@ def test_parts_of_which_some_are_optional(here: Location) -> None:
     said = options(here)
     validation, digest = load_part("python", "val", 8, here, options=said)
     assert np.array_equal(validation.images, IMAGES[9:12])
-    training, of_training = load_training("python", 8, here, options=said)
+    training, of_training = load_part("python", "train", 8, here, options=said)
     assert np.array_equal(training.images, IMAGES) and of_training != digest
     RETURNED["value"] = PAIRS
     with pytest.raises(DataError, match="returned no validation images; return them under 'validation'"):
-        load_own(type(training), 8, here.root, here.cache, said, print, again=True, other=True)
+        load_own(type(training), "val", 8, here, said, print, again=True)
 
 
 @pytest.mark.parametrize("value", [{"train": (IMAGES, LABELS)}, (IMAGES, LABELS)])

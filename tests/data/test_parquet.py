@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ablate.data import parquet
-from ablate.data.cache import infer_facts, load_images, load_part, load_training
+from ablate.data.cache import infer_facts, load_images, load_part
 from ablate.data.location import Location
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.errors import DataError
@@ -61,7 +61,7 @@ def test_grey_images_and_a_validation_part(here: Location) -> None:
     assert load_images("parquet", 8, here)[0].train_images.shape == (4, 8, 8, 1)
     assert load_part("parquet", "val", 8, here)[0].labels.tolist() == [0, 1, 0, 1]
     (here.root / "test.parquet").unlink()
-    assert len(load_training("parquet", 8, here)[0].labels) == 4
+    assert len(load_part("parquet", "train", 8, here)[0].labels) == 4
     images, _ = load_images("parquet", 8, here, options=ReadOptions(split=DrawnTest(0.5)))
     assert images.train_labels.tolist() == images.test_labels.tolist() == [0, 1]
 

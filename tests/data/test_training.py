@@ -18,7 +18,7 @@ from listed import list_imagenet, list_training
 from original_formats import write_cifar, write_imagenet, write_svhn
 from PIL import Image
 
-from ablate.data.cache import known_digest, load_images, load_training
+from ablate.data.cache import known_digest, load_images, load_part
 from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.location import Location
 from ablate.data.sources import Labelled, Reading
@@ -91,10 +91,10 @@ def spoil(path: Path) -> None:
 def test_they_are_those_of_the_whole(here: Location, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     write(here.root, name, monkeypatch)
     whole, of_all = load_images(name, SIZES.get(name, 32), here)
-    alone, digest = load_training(name, SIZES.get(name, 32), here)
+    alone, digest = load_part(name, "train", SIZES.get(name, 32), here)
     assert_equal(alone, Labelled(whole.train_images, whole.train_labels))
     assert digest != of_all and len(digest) == 16
-    assert_equal(alone, load_training(name, SIZES.get(name, 32), here)[0])  # from the cache
+    assert_equal(alone, load_part(name, "train", SIZES.get(name, 32), here)[0])  # from the cache
     assert load_images(name, SIZES.get(name, 32), here)[1] == of_all
     assert len(list(here.cache.glob("*/sha256"))) == 2
 
@@ -105,10 +105,10 @@ def test_test_files_change_nothing(
     here: Location, monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Path], None]
 ) -> None:
     write(here.root, name, monkeypatch)
-    images, digest = load_training(name, SIZES.get(name, 32), here)
+    images, digest = load_part(name, "train", SIZES.get(name, 32), here)
     change(here.root / TEST_FILES[name])
     for place in (here, here._replace(cache=here.cache.with_name("another"))):
-        again, digest_again = load_training(name, SIZES.get(name, 32), place)
+        again, digest_again = load_part(name, "train", SIZES.get(name, 32), place)
         assert_equal(again, images)
         assert digest_again == digest == known_digest(name, place, training_only=True)
     with pytest.raises(DataError):
@@ -131,7 +131,7 @@ def test_no_test_file_is_opened(here: Location, monkeypatch: pytest.MonkeyPatch,
     forbidden = str(here.root / TEST_FILES[name])
     with opened() as files:
         for _ in range(2):  # decoded, then from the cache
-            list_training(here.root) if name == "imagenet" else load_training(name, SIZES.get(name, 32), here)
+            list_training(here.root) if name == "imagenet" else load_part(name, "train", SIZES.get(name, 32), here)
     assert any(file.startswith(str(here.root)) for file in files)
     assert not [file for file in files if file.startswith(forbidden)]
     with opened() as files:
@@ -140,7 +140,7 @@ def test_no_test_file_is_opened(here: Location, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_cache_holds_training_images_only(here: Location) -> None:
-    alone, _ = load_training("digits", 8, here)
+    alone, _ = load_part("digits", "train", 8, here)
     (path,) = here.cache.glob("digits-train-*-v2")
     assert {file.name for file in path.iterdir()} == {"images.npy", "labels.npy", "sha256"}
     assert len(np.load(path / "labels.npy")) == len(alone.labels) == 1297
@@ -152,7 +152,7 @@ def test_the_cache_holds_training_images_only(here: Location) -> None:
 )
 def test_missing_training_images_are_said(here: Location, name: str, said: str) -> None:
     with pytest.raises(DataError, match=f"^{name}: ") as caught:
-        load_training(name, 32, here)
+        load_part(name, "train", 32, here)
     assert said in str(caught.value)
 
 
@@ -164,7 +164,7 @@ def test_svhns_test_file_is_not_fetched_either(here: Location, monkeypatch: pyte
         write_svhn(Path(root), monkeypatch)
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
-    load_training("svhn", 32, here._replace(download=True))
+    load_part("svhn", "train", 32, here._replace(download=True))
     assert sorted(asked) == ["extra_32x32.mat", "train_32x32.mat"]
 
 
@@ -172,7 +172,7 @@ def test_cifar_is_not_fetched_for_want_of_its_test_file(here: Location, monkeypa
     write_cifar(here.root, "CIFAR10", monkeypatch)
     remove(here.root / TEST_FILES["cifar10"])
     monkeypatch.setattr("torchvision.datasets.utils.download_url", lambda *args, **kwargs: 1 / 0)
-    assert len(load_training("cifar10", 32, here._replace(download=True))[0].labels) == 100
+    assert len(load_part("cifar10", "train", 32, here._replace(download=True))[0].labels) == 100
 
 
 def test_a_reader_of_test_images_is_never_asked(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +184,6 @@ def test_a_reader_of_test_images_is_never_asked(here: Location, monkeypatch: pyt
     monkeypatch.setitem(
         DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda options: source)
     )
-    assert len(load_training("image_folder", 8, here)[0].labels) == 6
+    assert len(load_part("image_folder", "train", 8, here)[0].labels) == 6
     with pytest.raises(AssertionError, match="were asked for"):
         load_images("image_folder", 8, here)

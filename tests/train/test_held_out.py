@@ -17,7 +17,7 @@ from original_formats import write_imagenet, write_svhn
 from PIL import Image
 
 from ablate.data import streaming
-from ablate.data.cache import load_training
+from ablate.data.cache import load_part
 from ablate.data.listing import ImageFiles
 from ablate.data.location import Location
 from ablate.data.original_files import read_digits
@@ -178,9 +178,9 @@ def test_folds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def counted(*where: Any) -> Any:
         read.append(where)
-        return load_training(*where)
+        return load_part(*where)
 
-    monkeypatch.setattr("ablate.train.images.load_training", counted)
+    monkeypatch.setattr("ablate.train.images.load_part", counted)
     first, cache = job(tmp_path, data(train_size=90)), ProcessCache()
 
     def train(what: Data) -> None:
