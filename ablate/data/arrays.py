@@ -76,23 +76,15 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
         DataError: They are something else, or differ in number.
     """
     images, labels = as_array(images, f"{what}: images"), as_array(labels, f"{what}: labels")
-    check_form(Header(images.shape, images.dtype), what)
-    labels = check_labels(labels, what)
+    _check_form(Header(images.shape, images.dtype), what)
+    labels = _check_labels(labels, what)
     if len(labels) != len(images):
         raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: the same number of each")
     return Labelled(images if images.ndim == 4 else images[..., None], labels)
 
 
-def check_labels(labels: Array, what: str) -> Labels:
-    """Labels, checked, as int64 (N,).
-
-    Args:
-        labels: Whole numbers from 0, N or N x 1, at least one.
-        what: Whose they are, for messages.
-
-    Raises:
-        DataError: They are something else.
-    """
+def _check_labels(labels: Array, what: str) -> Labels:
+    """Labels as int64 (N,), checked: whole numbers from 0, N or N x 1, at least one. Raises DataError."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
@@ -119,16 +111,8 @@ def as_array(value: Any, what: str) -> Array:
         raise DataError(f"{what} cannot be one array: {' '.join(str(error).split())[:200]}") from None
 
 
-def check_form(header: Header, what: str) -> None:
-    """Check that an array can hold images.
-
-    Args:
-        header: Of the array.
-        what: Whose images they are, for messages.
-
-    Raises:
-        DataError: It cannot.
-    """
+def _check_form(header: Header, what: str) -> None:
+    """Check that an array can hold images. Raises DataError."""
     shape = header.shape if len(header.shape) == 4 else (*header.shape, 1)
     if header.dtype != np.uint8 or len(shape) != 4 or shape[3] not in (1, 3) or 0 in shape:
         raise DataError(
@@ -259,40 +243,32 @@ def arrays(options: ReadOptions) -> Source:
     """
 
     def read(root: Path, part: str, image_size: int) -> Labelled:
-        stored = find_arrays(root, part)
+        stored = _find_arrays(root, part)
         found = check_part(_read(stored["images"]), _read(stored["labels"]), str(stored["images"]))
         return at_size(found, image_size, options.resize, str(stored["images"]))
 
     def files(root: Path, parts: tuple[str, ...]) -> list[Path]:
-        found = [find_arrays(root, part) for part in parts]
+        found = [_find_arrays(root, part) for part in parts]
         if not all(len(stored) == len(KINDS) for stored in found):
             return []
         return sorted({stored.file for part in found for stored in part.values()})
 
     def facts(root: Path) -> Facts:
-        stored = find_arrays(root, "train")
+        stored = _find_arrays(root, "train")
         if len(stored) < len(KINDS):
             raise DataError(f"{LOOKED_FOR} not found in {root.absolute()}")
         header = _open(stored["images"], lambda file, header: header)
-        check_form(header, str(stored["images"]))
-        found = facts_of_arrays(header, check_labels(_read(stored["labels"]), str(stored["labels"])))
-        test = find_arrays(root, "test").get("images") if not options.split else None
+        _check_form(header, str(stored["images"]))
+        found = facts_of_arrays(header, _check_labels(_read(stored["labels"]), str(stored["labels"])))
+        test = _find_arrays(root, "test").get("images") if not options.split else None
         tests = _open(test, lambda file, header: header.shape[0]) if test else 0
         return found._replace(images=(header.shape[0], tests))
 
     return from_parts(read, files, facts, LOOKED_FOR, options)
 
 
-def find_arrays(root: Path, part: str) -> Mapping[str, Stored]:
-    """Where the images and the labels of a part are, under "images" and "labels" as far as they exist.
-
-    Args:
-        root: A .npz file, or a directory.
-        part: "train", "test", or a name of OTHER.
-
-    Raises:
-        DataError: A .npz file is damaged.
-    """
+def _find_arrays(root: Path, part: str) -> Mapping[str, Stored]:
+    """Where the images and the labels of a part are, under "images" and "labels" as far as they exist."""
     packed = [root] if root.suffix == ".npz" and root.is_file() else sorted(root.glob("*.npz")) if root.is_dir() else []
     if len(packed) == 1:
         with _opened(packed[0]) as archive:

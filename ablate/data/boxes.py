@@ -56,9 +56,7 @@ def draw_crops(n: int, side: int, generator: torch.Generator, settings: Settings
     """The box that each image is cropped to, int64 (N, 4).
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `scale` and `ratio`.
 
     Source:
@@ -97,9 +95,7 @@ def draw_erased(n: int, side: int, generator: torch.Generator, settings: Setting
     """The box that is erased in each image, int64 (N, 4); its part outside of the image has no effect.
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `size` for a square around a random pixel; or `scale` and `ratio`; `probability`.
 
     Source:

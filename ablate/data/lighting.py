@@ -25,9 +25,7 @@ def draw_lighting(n: int, side: int, generator: torch.Generator, settings: Setti
     """The factor of each principal component for each image, float32 (N, 3).
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels, not read.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `std`, the standard deviation of the factors.
     """
     return torch.randn((n, 3), generator=generator) * float(settings["std"])

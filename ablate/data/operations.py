@@ -196,9 +196,7 @@ def draw_trivial_augment(n: int, side: int, generator: torch.Generator, settings
     """One operation of any magnitude for each image, as float32 (N, 1, 2): the operation's number and its magnitude.
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: None.
     """
     bins = torch.randint(0, BINS, (n, 1), generator=generator)
@@ -209,9 +207,7 @@ def draw_rand_augment(n: int, side: int, generator: torch.Generator, settings: S
     """Some operations of one magnitude for each image, as float32 (N, operations, 2).
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `n`, how many operations; `m`, the number of their magnitude, 0 to 30.
     """
     bins = torch.full((n, settings["n"]), settings["m"])
@@ -222,9 +218,7 @@ def draw_auto_augment(n: int, side: int, generator: torch.Generator, settings: S
     """The two operations of a policy for each image, each drawn with its probability, as float32 (N, 2, 2).
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `policy`, in lower case, a name of torchvision's AutoAugmentPolicy.
     """
     policies = auto_augment(settings["policy"]).policies
@@ -254,9 +248,7 @@ def draw_color_jitter(n: int, side: int, generator: torch.Generator, settings: S
     """Changes of brightness, contrast, saturation and hue in a random order, as float32 (N, changes, 2).
 
     Args:
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        n, side, generator: As in Augmentation.draw.
         settings: `brightness`, `contrast`, `saturation` and `hue`: the largest change of each, 0 for none.
     """
     names = {"brightness": "Brightness", "contrast": "Contrast", "saturation": "Color", "hue": "Hue"}

@@ -29,9 +29,9 @@ def parquet(options: ReadOptions) -> Source:
     """
 
     def read(root: Path, part: str, image_size: int) -> Labelled:
-        paths = find_tables(root, part)
-        image, label = find_columns(paths[0], options.columns)
-        labels = read_labels(paths, label, read_names(find_tables(root, "train"), label))
+        paths = _find_tables(root, part)
+        image, label = _find_columns(paths[0], options.columns)
+        labels = _read_labels(paths, label, _read_names(_find_tables(root, "train"), label))
         chosen = _used(labels, part, options)
         channels = options.channels or _facts(root, options).channels
         images = np.zeros((len(chosen), image_size, image_size, channels), np.uint8)
@@ -44,7 +44,7 @@ def parquet(options: ReadOptions) -> Source:
         return Labelled(images, labels[chosen])
 
     def files(root: Path, parts: tuple[str, ...]) -> list[Path]:
-        found = [find_tables(root, part) for part in parts]
+        found = [_find_tables(root, part) for part in parts]
         return [path for paths in found for path in paths] if all(found) else []
 
     source = from_parts(read, files, lambda root: _facts(root, options), LOOKED_FOR, options)
@@ -61,23 +61,23 @@ def _used(labels: Labels, part: str, options: ReadOptions) -> Labels:
 
 def _labels(root: Path, options: ReadOptions, training_only: bool) -> tuple[Labels, ...]:
     """The labels of all training and all test images, or of the former."""
-    paths = find_tables(root, "train")
-    _, label = find_columns(paths[0], options.columns)
-    names = read_names(paths, label)
-    train = read_labels(paths, label, names)
+    paths = _find_tables(root, "train")
+    _, label = _find_columns(paths[0], options.columns)
+    names = _read_names(paths, label)
+    train = _read_labels(paths, label, names)
     if options.split:
         first, second = draw_test(train, options.split)
         return (train[first],) if training_only else (train[first], train[second])
-    return (train,) if training_only else (train, read_labels(find_tables(root, "test"), label, names))
+    return (train,) if training_only else (train, _read_labels(_find_tables(root, "test"), label, names))
 
 
 def _facts(root: Path, options: ReadOptions) -> Facts:
     """What the tables say: the label column is read, and the headers of the first images."""
-    paths = find_tables(root, "train")
+    paths = _find_tables(root, "train")
     if not paths:
         raise DataError(f"{LOOKED_FOR} not found in {root.absolute()}")
-    image, label = find_columns(paths[0], options.columns)
-    labels = read_labels(paths, label, read_names(paths, label))
+    image, label = _find_columns(paths[0], options.columns)
+    labels = _read_labels(paths, label, _read_names(paths, label))
     headers = []
     for index, (path, data) in enumerate(_encoded(paths, image, SAMPLED)):
         if index == SAMPLED:
@@ -86,18 +86,13 @@ def _facts(root: Path, options: ReadOptions) -> Facts:
             headers.append(read_header(io.BytesIO(data)))
         except Exception as error:  # damaged bytes can raise any error
             raise _damaged(path, index, error) from None
-    tests = [] if options.split else find_tables(root, "test")
+    tests = [] if options.split else _find_tables(root, "test")
     images = len(labels), sum(_table(path).metadata.num_rows for path in tests)
     return facts_of(count_classes(labels), headers)._replace(images=images)
 
 
-def find_tables(root: Path, part: str) -> list[Path]:
-    """The files of a part, in order of their names; empty if there are none.
-
-    Args:
-        root: The directory of the tables, or one with data/.
-        part: "train", "test", or a name of arrays.OTHER.
-    """
+def _find_tables(root: Path, part: str) -> list[Path]:
+    """The files of a part, in the directory or in its data/, in order of their names; empty if there are none."""
     for folder in (root, root / "data"):
         for name in called(part):
             found = [path for form in (name, f"{name}-*", f"{name}_*") for path in folder.glob(f"{form}.parquet")]
@@ -106,16 +101,8 @@ def find_tables(root: Path, part: str) -> list[Path]:
     return []
 
 
-def find_columns(path: Path, said: ColumnNames) -> tuple[str, str]:
-    """The names of the columns of images and labels: those that a study says, or those that only they can be.
-
-    Args:
-        path: Of a table.
-        said: What the study says.
-
-    Raises:
-        DataError: There are no such columns, or several; or the file is damaged.
-    """
+def _find_columns(path: Path, said: ColumnNames) -> tuple[str, str]:
+    """The names of the columns of images and labels: those that a study says, or those that only they can be."""
     import pyarrow.types as types
 
     schema = _table(path).schema_arrow
@@ -145,13 +132,8 @@ def find_columns(path: Path, said: ColumnNames) -> tuple[str, str]:
     return image, label
 
 
-def read_names(paths: Sequence[Path], label: str) -> list[str]:
-    """The names of the classes where the labels are texts, sorted; empty where they are numbers.
-
-    Args:
-        paths: Of the training tables.
-        label: The column.
-    """
+def _read_names(paths: Sequence[Path], label: str) -> list[str]:
+    """The names of the classes where the labels are texts, sorted; empty where they are numbers."""
     import pyarrow.types as types
 
     if types.is_integer(_table(paths[0]).schema_arrow.field(label).type):
@@ -159,17 +141,8 @@ def read_names(paths: Sequence[Path], label: str) -> list[str]:
     return sorted({str(name) for values in _columns(paths, label) for name in values})
 
 
-def read_labels(paths: Sequence[Path], label: str, names: Sequence[str]) -> Labels:
-    """The labels of all rows, int64 (N,).
-
-    Args:
-        paths: Of the tables, in order.
-        label: The column.
-        names: Of the classes, where the labels are texts.
-
-    Raises:
-        DataError: A label is missing, negative, or of no class of the training images.
-    """
+def _read_labels(paths: Sequence[Path], label: str, names: Sequence[str]) -> Labels:
+    """The labels of all rows, int64 (N,); `names` are the classes, where labels are texts."""
     values = [value for column in _columns(paths, label) for value in column]
     index = {name: i for i, name in enumerate(names)}
     if odd := [

@@ -35,54 +35,47 @@ class Preprocessing(Kind):
     prepare: Callable[..., Any] | None = None
 
 
-def _fit_mean_std(images: Tensor) -> Normalization:
-    from ablate.data.tensors import mean_and_std
+def _tensors() -> Any:
+    """The module of normalizations, which needs torch."""
+    from ablate.data import tensors
 
-    return mean_and_std(images)
-
-
-def _divided_by(divisor: float) -> Callable[[Tensor], Normalization]:
-    """A fit that returns mean 0 and the divisor as the standard deviation of every channel."""
-
-    def fit(images: Tensor) -> Normalization:
-        from ablate.data.tensors import constant_normalization
-
-        return constant_normalization((0.0,) * images.shape[-1], (divisor,) * images.shape[-1], images.device)
-
-    return fit
+    return tensors
 
 
-def _streamed(mean: tuple[float, ...], std: tuple[float, ...]) -> Callable[[torch.device], Normalization]:
-    """A normalization for streamed images, by a fixed mean and standard deviation."""
+def _whiten(*arguments: Any) -> Any:
+    """whitening.load_whitened(), imported only when it is called."""
+    from ablate.data.whitening import load_whitened
 
-    def fit(device: torch.device) -> Normalization:
-        from ablate.data.tensors import constant_normalization
-
-        return constant_normalization(mean, std, device)
-
-    return fit
+    return load_whitened(*arguments)
 
 
 def _published_mean_std(device: torch.device) -> Normalization:
     """ImageNet's published mean and standard deviation, in units of 0..255."""
     import torch
 
-    from ablate.data.tensors import Normalization
+    normalization: Normalization = _tensors().Normalization(
+        *(torch.tensor(values, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    )
+    return normalization
 
-    return Normalization(*(torch.tensor(values, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD)))
+
+def _divided_by(divisor: float) -> Callable[[Tensor], Normalization]:
+    """A fit that returns mean 0 and the divisor as the standard deviation of every channel."""
+    return lambda images: _constant(divisor, images.shape[-1], images.device)
 
 
-def _whiten(*arguments: Any, **more: Any) -> Any:
-    """whitening.load_whitened(), imported only when it is called."""
-    from ablate.data.whitening import load_whitened
-
-    return load_whitened(*arguments, **more)
+def _constant(std: float, channels: int, device: torch.device) -> Normalization:
+    """Mean 0 and one standard deviation for every channel."""
+    normalization: Normalization = _tensors().constant_normalization((0.0,) * channels, (std,) * channels, device)
+    return normalization
 
 
 PREPROCESSING = Registry(
     "ablate.preprocessing",
     Preprocessing,
-    Preprocessing(name="meanstd", words="mean/std", fit=_fit_mean_std, streamed=_published_mean_std),
+    Preprocessing(
+        name="meanstd", words="mean/std", fit=lambda images: _tensors().mean_and_std(images), streamed=_published_mean_std
+    ),
     Preprocessing(
         name="zca",
         words="ZCA-whitened",
@@ -94,8 +87,8 @@ PREPROCESSING = Registry(
         name="scale",
         words="divided by 255",
         fit=_divided_by(255.0),
-        streamed=_streamed((0.0,) * 3, (255.0,) * 3),
+        streamed=lambda device: _constant(255.0, 3, device),
         explained="divided by 255",
     ),
-    Preprocessing(name="none", words="raw", fit=_divided_by(1.0), streamed=_streamed((0.0,) * 3, (1.0,) * 3)),
+    Preprocessing(name="none", words="raw", fit=_divided_by(1.0), streamed=lambda device: _constant(1.0, 3, device)),
 )

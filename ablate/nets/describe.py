@@ -29,7 +29,7 @@ def describe_network(architecture: Architecture, rule: DepthRule, classes: int, 
     sections = []
     total = NOTHING
     network = blueprint(architecture, classes, input_shape)
-    layers = {section.name: layers_text(section.layers) for section in network.sections}
+    layers = {section.name: _layers_text(section.layers) for section in network.sections}
     for name, counts, shape in count_sections(network):
         total += counts
         sections.append({"name": name, "output": list(shape), "layers": layers[name], **_plain(counts)})
@@ -68,12 +68,8 @@ def describe_families() -> dict[str, Any]:
     }
 
 
-def layers_text(layers: Iterable[Layer]) -> str:
-    """The convolutions, pools and linear layers as a short text, blocks in brackets: "[3x3, 160; 3x3, 160] x 4".
-
-    Args:
-        layers: In order.
-    """
+def _layers_text(layers: Iterable[Layer]) -> str:
+    """The convolutions, pools and linear layers as a short text, blocks in brackets: "[3x3, 160; 3x3, 160] x 4"."""
     blocks: list[tuple[str, int]] = []
     for outer in layers:
         layer, times = (outer.layer, outer.times) if isinstance(outer, Repeat) else (outer, 1)

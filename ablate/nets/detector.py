@@ -109,7 +109,7 @@ class DetectorModule(nn.Module):
         n = len(next(iter(levels.values())))
         device = next(iter(levels.values())).device
         images = ImageList(torch.empty((n, 0, *side), device=device), [side] * n)  # only the sizes are read
-        wanted = None if targets is None else [boxes_of(each) for each in targets]
+        wanted = None if targets is None else [_boxes_of(each) for each in targets]
         if self.training:
             assert wanted is not None, "training needs targets"
             return self._loss(images, levels, wanted)
@@ -232,12 +232,8 @@ class DetectionNetwork(nn.Sequential):
         return (None, made) if self.training else made
 
 
-def boxes_of(target: Tensor) -> Boxes:
-    """The boxes of an image that are trained on: `boxes` float32 (N, 4), and `labels` int64 (N,) from 1.
-
-    Args:
-        target: float32 (1 + M, 7); its first row is of the image.
-    """
+def _boxes_of(target: Tensor) -> Boxes:
+    """The boxes of an image that are trained on: `boxes` float32 (N, 4), and `labels` int64 (N,) from 1."""
     rows = target[1:]
     rows = rows[(rows[:, CLASS] >= 0) & (rows[:, CROWD] == 0)]
     return {"boxes": rows[:, TARGET].contiguous(), "labels": rows[:, CLASS].long() + 1}

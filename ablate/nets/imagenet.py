@@ -26,14 +26,8 @@ BOTTLENECK_DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 2
 K = rf"(?P<k>{NUMBER})"
 
 
-def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape: Shape = (3, 224, 224)) -> Blueprint:
-    """The blueprint of a residual network for ImageNet.
-
-    Args:
-        architecture: One of the families ImageNet-ResNet, ImageNet-pre-ResNet or ImageNet-ResNeXt.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-    """
+def _blueprint(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+    """The blueprint of a residual network for ImageNet, of any of the three families."""
 
     def block(channels: int, base: int, stride: int) -> tuple[Conv, ...]:
         if architecture.block == "basic":
@@ -72,7 +66,7 @@ RESNET = Family(
     ),
     shared=(rf"WRN-(?P<depth>18|34)-{K}", rf"WRN-(?P<depth>50|101|152|200)-{K}", r"ResNet-(?P<depth>200)"),
     write=_write,
-    blueprint=imagenet_resnet,
+    blueprint=_blueprint,
     axes=("k", *STYLE_AXES),
     defaults=_defaults,
     table=_DEPTHS,
@@ -91,7 +85,7 @@ PRE_RESNET = Family(
         r"pre-ResNet-(?P<depth>18|34|50|101|152)",
     ),
     write=lambda parts: f"pre-{_write(parts)}",
-    blueprint=imagenet_resnet,
+    blueprint=_blueprint,
     axes=("k", *STYLE_AXES),
     defaults=lambda parts: {**_defaults(parts), "activation_order": "pre"},
     table=_DEPTHS,
@@ -105,7 +99,7 @@ RESNEXT = Family(
     examples=("ResNeXt-50-32x4d", "ResNeXt-101-64x4d"),
     heads=(rf"ResNeXt-(?P<depth>50|101|152)-{CARDINALITY}",),
     write=RESNEXT_NAME.format_map,
-    blueprint=imagenet_resnet,
+    blueprint=_blueprint,
     axes=("cardinality", "base_width", *STYLE_AXES),
     defaults=BOTTLENECKS,
     table={depth: blocks for depth, blocks in BOTTLENECK_DEPTHS.items() if depth < 200},

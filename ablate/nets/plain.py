@@ -34,18 +34,10 @@ VGG_STAGES: tuple[Stage, ...] = (
 )
 
 
-def plain_network(
+def _blueprint(
     stages: Sequence[Stage], bias: bool, architecture: Architecture, classes: int, input_shape: Shape
 ) -> Blueprint:
-    """The blueprint of a network without shortcuts: a section for each stage, "conv1" and so on, and "head".
-
-    Args:
-        stages: In order.
-        bias: Whether the convolutions have biases.
-        architecture: A network of a family without shortcuts.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-    """
+    """A section for each stage, "conv1" and so on, and "head"."""
     style = Style.of(architecture)
     channels, sections = input_shape[0], list[Section]()
     for i, (convolutions, pool) in enumerate(stages, 1):
@@ -66,7 +58,7 @@ def _family(name: str, source: str, examples: tuple[str, ...], stages: Sequence[
         examples=examples,
         heads=(name,),
         write=name.format_map,
-        blueprint=partial(plain_network, stages, bias),
+        blueprint=partial(_blueprint, stages, bias),
         axes=("norm", "activation", "pool"),
         defaults=always(activation_order="post"),  # so the head needs no normalization and activation
     )

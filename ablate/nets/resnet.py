@@ -31,14 +31,8 @@ CARDINALITY = r"(?P<cardinality>\d{1,4})x(?P<base_width>\d{1,4})d"
 BOTTLENECKS_FROM = 164  # the depth from which He et al. 2016 use bottlenecks: 164 and 1001 have them, 110 does not
 
 
-def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The blueprint of a ResNet or pre-ResNet for CIFAR.
-
-    Args:
-        architecture: One of the families ResNet or pre-ResNet.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-    """
+def _blueprint(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+    """The blueprint of a ResNet or pre-ResNet for CIFAR."""
 
     def block(channels: int, base: int, stride: int) -> tuple[Conv, ...]:
         width = rounded(base * architecture.k)
@@ -49,14 +43,8 @@ def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Sha
     return residual_network(architecture, classes, input_shape, Conv(input_shape[0], STEM, 3), GROUPS, block)
 
 
-def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The blueprint of a ResNeXt for CIFAR.
-
-    Args:
-        architecture: One of the family ResNeXt.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-    """
+def _resnext(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+    """The blueprint of a ResNeXt for CIFAR."""
 
     def block(channels: int, out: int, stride: int) -> tuple[Conv, ...]:
         inner = architecture.cardinality * architecture.base_width * out // RESNEXT_GROUPS[0][1]
@@ -83,7 +71,7 @@ RESNET = Family(
     examples=("ResNet-20", "ResNet-110", "ResNet-110-survival0.5", "ResNet-56-shortcutB"),
     heads=(r"ResNet-(?P<depth>\d{1,6})",),
     write="ResNet-{depth}".format_map,
-    blueprint=cifar_resnet,
+    blueprint=_blueprint,
     axes=("block", "k", *STYLE_AXES),
     defaults=always(block="basic", shortcut="A", activation_order="post"),
     groups=3,
@@ -98,7 +86,7 @@ PRE_RESNET = Family(
     examples=("pre-ResNet-110", "pre-ResNet-164", "pre-ResNet-1001"),
     heads=(r"pre-ResNet-(?P<depth>\d{1,6})",),
     write="pre-ResNet-{depth}".format_map,
-    blueprint=cifar_resnet,
+    blueprint=_blueprint,
     axes=("block", "k", *STYLE_AXES),
     defaults=_pre_defaults,
     groups=3,
@@ -112,7 +100,7 @@ RESNEXT = Family(
     examples=("ResNeXt-29-8x64d", "ResNeXt-29-16x64d-pre"),
     heads=(rf"ResNeXt-(?P<depth>\d{{1,6}})-{CARDINALITY}",),
     write=RESNEXT_NAME.format_map,
-    blueprint=cifar_resnext,
+    blueprint=_resnext,
     axes=("cardinality", "base_width", *STYLE_AXES),
     defaults=BOTTLENECKS,
     groups=3,

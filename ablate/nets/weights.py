@@ -55,12 +55,8 @@ class Weights(NamedTuple):
     parameters: int
 
 
-def has_public_names(architecture: Architecture) -> bool:
-    """Whether torchvision defines names for a network: a post-activation residual network for ImageNet.
-
-    Args:
-        architecture: The network.
-    """
+def _has_public_names(architecture: Architecture) -> bool:
+    """Whether torchvision defines names for a network: a post-activation residual network for ImageNet."""
     return architecture.family in PUBLIC and architecture.activation_order == "post"
 
 
@@ -74,7 +70,7 @@ def public_names(architecture: Architecture) -> Mapping[str, str]:
     Raises:
         DataError: Torchvision defines no names for the network.
     """
-    if not has_public_names(architecture):
+    if not _has_public_names(architecture):
         found = f"{format_architecture(architecture)} has no public names"
         raise DataError(f"{found}; allowed: post-activation {' and '.join(PUBLIC)}")
     with torch.device("meta"):
@@ -179,7 +175,7 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
         state = _in_order(path, architecture, network)
         return Weights(state, "Torch7", len(state), parameters)
     found = read_weights(path)
-    if has_public_names(architecture) and "group0.block0.conv0.weight" in found:
+    if _has_public_names(architecture) and "group0.block0.conv0.weight" in found:
         return Weights(_unfolded(path, architecture, network, found), "functional-zoo", len(found), parameters)
     names: Mapping[str, str] = {key: key for key in wanted}
     public, whose = _other_names(architecture, wanted)
@@ -278,7 +274,7 @@ def _other_names(architecture: Architecture, wanted: Mapping[str, Tensor]) -> tu
     """(the other name of every tensor by ablate's name, whose names these are); without any, an empty mapping."""
     if architecture.python:  # the module is alone in a section and in a container; its own names are without them
         return {key: key.split(".", OWN_DEPTH)[-1] for key in wanted}, architecture.python
-    return (public_names(architecture) if has_public_names(architecture) else {}), "torchvision"
+    return (public_names(architecture) if _has_public_names(architecture) else {}), "torchvision"
 
 
 def _problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:

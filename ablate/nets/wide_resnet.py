@@ -18,14 +18,8 @@ STEM = 16
 GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width at k = 1, stride
 
 
-def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The blueprint of a WRN.
-
-    Args:
-        architecture: One of the family WRN.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-    """
+def _blueprint(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+    """The blueprint of a WRN."""
     if isinstance(architecture.block, str):
         return _with_custom_block(architecture, classes, input_shape)
     kernels = architecture.block
@@ -63,7 +57,7 @@ FAMILY = Family(
     examples=("WRN-28-10", "WRN-40-2-B(1,3,1)", "WRN-16-4-dropout0.3"),
     heads=(rf"WRN-(?P<depth>\d{{1,6}})-(?P<k>{NUMBER})",),
     write="WRN-{depth}-{k}".format_map,
-    blueprint=wide_resnet,
+    blueprint=_blueprint,
     axes=("block", "l", "k", *STYLE_AXES),
     groups=3,
     offset=4,

@@ -70,14 +70,13 @@ def least_p(strata: Floats) -> float:
     return float(math.factorial(levels) ** (1.0 - number))
 
 
-def flip_signs(differences: Floats, alpha: float = ALPHA) -> tuple[float, tuple[float, float] | None]:
-    """The two-sided p-value that a mean is zero, over all signs of the differences, and the interval that inverts the test.
+def flip_signs(differences: Floats) -> tuple[float, tuple[float, float] | None]:
+    """The two-sided p-value that a mean is zero, over all signs of the differences, and the 95% interval that inverts it.
 
     Exact up to 16 differences, then sampled. The ends of the interval are order statistics of the means of all subsets.
 
     Args:
         differences: (N,): independent, each distributed symmetrically about the mean.
-        alpha: 1 minus the confidence of the interval.
 
     Returns:
         The p-value and the interval; None for an interval that would have no ends, with five differences or fewer.
@@ -88,7 +87,7 @@ def flip_signs(differences: Floats, alpha: float = ALPHA) -> tuple[float, tuple[
     near = 1e-9 * float(np.abs(differences).sum())
     beyond = min(int((sums <= near).sum()), int((sums >= -near).sum()))
     p = min(1.0, 2 * (beyond + 1) / (len(chosen) + 1))
-    cut = math.floor(alpha / 2 * (len(chosen) + 1) + 1e-9)
+    cut = math.floor(ALPHA / 2 * (len(chosen) + 1) + 1e-9)
     if cut < 1:
         return p, None
     means = np.sort(sums / chosen.sum(axis=1))
@@ -98,14 +97,14 @@ def flip_signs(differences: Floats, alpha: float = ALPHA) -> tuple[float, tuple[
 class Draws:
     """Sampled permutations, the same for all effects of a table."""
 
-    def __init__(self, noise: Noise, seed: int) -> None:
-        self.noise, self.seed = noise, seed
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
 
     def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
         """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
         noise, df = self.noise, basis.shape[1]
         residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
-        means = np.take_along_axis(residuals.T[None], _orders(noise.rows, noise.seeds, self.seed, DRAWS), axis=2).mean(
+        means = np.take_along_axis(residuals.T[None], _orders(noise.rows, noise.seeds, DRAWS), axis=2).mean(
             axis=1
         )  # (draws, C)
         # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
@@ -122,7 +121,7 @@ class Draws:
 
         The statistic is the sum of squares between the levels, which orders the shuffles as F does without interactions.
         """
-        generator = np.random.default_rng(self.seed)
+        generator = np.random.default_rng(0)
         centred = strata - strata.mean(axis=1, keepdims=True)
         observed = float((centred.sum(axis=0) ** 2).sum())
         beyond = 0
@@ -133,13 +132,13 @@ class Draws:
 
 
 @lru_cache(maxsize=1)
-def _orders(rows: int, seeds: int, seed: int, draws: int) -> Whole:
+def _orders(rows: int, seeds: int, draws: int) -> Whole:
     """(draws + 1, seeds, rows): an order of the rows for each seed; all orders if they are few. The first changes none."""
     if math.factorial(rows) ** seeds <= MOST_ORDERS:
         return np.array(list(product(permutations(range(rows)), repeat=seeds)))
     draws = max(199, min(draws, MOST_DRAWN // (rows * seeds)))
     drawn = np.broadcast_to(np.arange(rows), (draws + 1, seeds, rows))
-    orders = np.random.default_rng(seed).permuted(drawn, axis=2)
+    orders = np.random.default_rng(0).permuted(drawn, axis=2)
     orders[0] = np.arange(rows)
     return np.asarray(orders)
 

@@ -127,9 +127,7 @@ class Effects(NamedTuple):
     df: int
 
 
-def find_effects(
-    values: npt.ArrayLike, levels: npt.ArrayLike, tested: Sequence[int] | None = None, alpha: float = ALPHA, seed: int = 0
-) -> Effects:
+def find_effects(values: npt.ArrayLike, levels: npt.ArrayLike, tested: Sequence[int] | None = None) -> Effects:
     """The effects of the factors of a crossed design.
 
     Args:
@@ -137,8 +135,6 @@ def find_effects(
         levels: (C, F): the number of the level of each factor, from 0. Either all combinations are there, each once; or the
             factors have two levels, and each level of one is as often with each of any other (an orthogonal fraction).
         tested: The numbers of the factors whose effects are wanted, which are the family of the correction; None: all.
-        alpha: The significance level that decides between the two tests.
-        seed: Of the sampled permutations.
 
     Raises:
         ValueError: The design is neither full nor an orthogonal fraction with two levels.
@@ -150,8 +146,8 @@ def find_effects(
         raise ValueError("the combinations are neither complete nor an orthogonal fraction with two levels")
     noise = Noise(table)
     terms = full_terms(design, wanted) if full else fraction_terms(design, wanted)
-    draws = Draws(noise, seed)
-    found = [_effect(term, table, design, noise, draws, full, alpha / len(terms)) for term in terms]
+    draws = Draws(noise)
+    found = [_effect(term, table, design, noise, draws, full, ALPHA / len(terms)) for term in terms]
     tests = [effect.p_value for effect in found if effect.p_value is not None]
     adjusted = iter(holm(tests))
     effects = tuple(one if one.p_value is None else one._replace(adjusted_p=next(adjusted)) for one in found)

@@ -11,6 +11,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 
+from ablate.statistics.description import LEVEL
+
 FEWEST = 2
 
 
@@ -30,7 +32,7 @@ class Prediction(NamedTuple):
     normal: bool
 
 
-def predict_median(errors: Collection[float], runs: int, level: float = 0.95) -> Prediction | None:
+def predict_median(errors: Collection[float], runs: int) -> Prediction | None:
     """The interval for the median of further runs: the shortest between two of our errors that holds for any distribution.
 
     Where so few errors allow none, it is Student's, with the variance that a median of so many normal runs has.
@@ -38,7 +40,6 @@ def predict_median(errors: Collection[float], runs: int, level: float = 0.95) ->
     Args:
         errors: Of our seeds; may be infinite.
         runs: The number of further runs; 1 for a single run. An even number counts as one less.
-        level: The probability that it shall have at least.
 
     Returns:
         None for fewer than 2 errors, for errors that are all the same, as an interval without width says more than few
@@ -51,13 +52,13 @@ def predict_median(errors: Collection[float], runs: int, level: float = 0.95) ->
         return None
     odd = runs if runs % 2 else runs - 1
     for depth in range(n // 2, 0, -1):
-        if (reached := 1 - 2 * _beyond(n, odd, depth)) >= level:
+        if (reached := 1 - 2 * _beyond(n, odd, depth)) >= LEVEL:
             return Prediction(ordered[depth - 1], ordered[-depth], reached, False)
     if not all(map(math.isfinite, ordered)):
         return None
     mean, spread = statistics.fmean(ordered), statistics.stdev(ordered) * math.sqrt(1 / n + _variance_of_median(odd))
-    half = float(t.ppf((1 + level) / 2, n - 1)) * spread
-    return Prediction(mean - half, mean + half, level, True)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * spread
+    return Prediction(mean - half, mean + half, LEVEL, True)
 
 
 def _beyond(n: int, runs: int, depth: int) -> float:

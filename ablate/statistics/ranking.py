@@ -75,19 +75,16 @@ class CriticalDifference(NamedTuple):
     groups: tuple[tuple[str, ...], ...]
 
 
-def rank_intervals(
-    errors: Sequence[Errors], paired_from: int = PAIRED_FROM, alpha: float = ALPHA
-) -> list[RankInterval] | None:
+def rank_intervals(errors: Sequence[Errors], paired_from: int = PAIRED_FROM) -> list[RankInterval] | None:
     """The ranks that each variant may have: it is compared with all others, as one family of its own.
 
-    Each interval by itself contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are
+    Each interval by itself contains the true rank with probability 0.95. So the variants with 1 in their interval are
     those indistinguishable from the best, and the truly best one is among them with that probability. Of several that are
     equally good each one is.
 
     Args:
         errors: The errors of each variant, at least one seed each.
         paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
-        alpha: The probability that an interval misses.
 
     Returns:
         None for fewer than 2 variants, or if no comparison can be significant with these seeds.
@@ -97,17 +94,17 @@ def rank_intervals(
         # One family answers for all. Some of its comparisons can do no worse: the largest statistic of more is not smaller.
         numbers = sorted({min(SOME, len(errors)), len(errors)})
         asked = (_against(0, number) for number in numbers)
-        hopeless = any(min(smallest_p_values(keys, pairs, paired_from), default=1.0) >= alpha for pairs in asked)
+        hopeless = any(min(smallest_p_values(keys, pairs, paired_from), default=1.0) >= ALPHA for pairs in asked)
     else:
         families = (_against(i, len(errors)) for i in range(len(errors)))
-        hopeless = min((p for pairs in families for p in smallest_p_values(keys, pairs, paired_from)), default=1.0) >= alpha
+        hopeless = min((p for pairs in families for p in smallest_p_values(keys, pairs, paired_from)), default=1.0) >= ALPHA
     if hopeless:
         return None
     found = []
     rearrangements = max(FEWEST_REARRANGEMENTS, min(REARRANGEMENTS, MOST_STATISTICS // (len(errors) * (len(errors) - 1))))
     for pairs in (_against(i, len(errors)) for i in range(len(errors))):
         p_values = adjusted_p_values(errors, pairs, paired_from, rearrangements)
-        sure = directions(errors, [pair for pair, p in zip(pairs, p_values) if p < alpha], paired_from)
+        sure = directions(errors, [pair for pair, p in zip(pairs, p_values) if p < ALPHA], paired_from)
         found.append(RankInterval(1 + sure.count(-1), len(errors) - sure.count(1)))
     return found
 
@@ -142,7 +139,7 @@ def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -
     )
 
 
-def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float = 0.05) -> CriticalDifference | None:
+def critical_difference(errors: Mapping[str, Mapping[str, float]]) -> CriticalDifference | None:
     """The variants that differ over several data sets.
 
     If Friedman's test finds no difference, all variants form one group.
@@ -150,7 +147,6 @@ def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float 
     Args:
         errors: The median error over the seeds in percent, by data set and then by variant. A variant that some data set
             lacks is left out.
-        alpha: The significance level, 0 to 1.
 
     Returns:
         None for fewer than 3 variants: there is one comparison and nothing to draw. None also for fewer than 5 data sets:
@@ -169,9 +165,9 @@ def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float 
     average = dict(sorted(zip(names, ranks.mean(axis=0).tolist()), key=lambda item: item[1]))
     equal = bool((ranks == ranks[:, :1]).all())
     friedman_p = 1.0 if equal else float(friedmanchisquare(*ranks.T).pvalue)
-    k, quantile = len(names), studentized_range.ppf(1 - alpha, len(names), math.inf) / 2**0.5
+    k, quantile = len(names), studentized_range.ppf(1 - ALPHA, len(names), math.inf) / 2**0.5
     difference = float(quantile * (k * (k + 1) / (6 * len(errors))) ** 0.5)
-    groups = _groups(average, difference) if friedman_p < alpha else (tuple(average),)
+    groups = _groups(average, difference) if friedman_p < ALPHA else (tuple(average),)
     return CriticalDifference(average, len(errors), friedman_p, difference, groups)
 
 

@@ -14,12 +14,13 @@ from ablate.statistics.description import Errors
 
 FEWEST_PILOT = 3
 MOST_SEEDS = 1000
+POWER = 0.8  # the probability of finding the difference
 PILOT_LEVEL = 0.8  # of the interval of the effect; at 95% a pilot that found nothing would always say "or more"
 EFFICIENCY = 3 / math.pi
 
 
 class SeedsNeeded(NamedTuple):
-    """The seeds a side that find a difference with the stated power.
+    """The seeds a side that find a difference with a power of 0.8.
 
     Args:
         low: If the difference is as large as the pilot's interval allows.
@@ -30,9 +31,7 @@ class SeedsNeeded(NamedTuple):
     high: float
 
 
-def seeds_needed(
-    variant: Errors, baseline: Errors, comparisons: int = 1, power: float = 0.8, alpha: float = ALPHA
-) -> SeedsNeeded | None:
+def seeds_needed(variant: Errors, baseline: Errors, comparisons: int = 1) -> SeedsNeeded | None:
     """The seeds a side that tell two variants apart, for both ends of the 80% interval of the effect size.
 
     If 3 or more keys are common, the effect is that of the paired differences and the test is the paired one, so the
@@ -43,8 +42,6 @@ def seeds_needed(
         variant: The errors of the pilot by key.
         baseline: The errors of the pilot by key.
         comparisons: In the family. The level is divided by them, which is a little more than the joint test needs.
-        power: The probability of finding the difference, 0 to 1.
-        alpha: The significance level of the family.
 
     Returns:
         Above 20 rounded to tens, above 100 to hundreds. None with fewer than 3 seeds on a side, or if one diverged.
@@ -56,7 +53,7 @@ def seeds_needed(
     ):
         return None
     differences = paired_differences(variant, baseline)
-    paired, level = differences.size >= FEWEST_PILOT, alpha / comparisons
+    paired, level = differences.size >= FEWEST_PILOT, ALPHA / comparisons
     if paired:
         n: float = differences.size
         effect, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
@@ -73,11 +70,11 @@ def seeds_needed(
         freedom = n - 1 if paired else len(variant) + len(baseline) - 2
         z = statistics.NormalDist().inv_cdf((1 + PILOT_LEVEL) / 2)
         half = z * math.sqrt(1 / n + effect**2 / (2 * freedom))
-    low, high = (_seeds_for(max(end, 0.0), level, power, paired) for end in (effect + half, effect - half))
+    low, high = (_seeds_for(max(end, 0.0), level, paired) for end in (effect + half, effect - half))
     return SeedsNeeded(low, high)
 
 
-def _seeds_for(effect: float, level: float, power: float, paired: bool) -> float:
+def _seeds_for(effect: float, level: float, paired: bool) -> float:
     """The fewest seeds a side with the power at an effect in standard deviations; infinite above MOST_SEEDS."""
     import numpy as np
     from scipy.stats import nct, t
@@ -89,7 +86,7 @@ def _seeds_for(effect: float, level: float, power: float, paired: bool) -> float
         return math.inf
     freedom = seeds - 1 if paired else 2 * seeds - 2
     shift = np.minimum(effect, 100.0) * np.sqrt(EFFICIENCY * (seeds if paired else seeds / 2))
-    reached = (levels > 0) & (nct.sf(t.isf(np.maximum(levels, 1e-12) / 2, freedom), freedom, shift) >= power)
+    reached = (levels > 0) & (nct.sf(t.isf(np.maximum(levels, 1e-12) / 2, freedom), freedom, shift) >= POWER)
     return float(seeds[np.argmax(reached)]) if reached.any() else math.inf
 
 

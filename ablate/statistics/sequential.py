@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["different", "equivalent", "undecided", "open"]
 FIRST, MOST = 2, 50  # seeds of the first and the last look that the null distribution allows
+POWER = 0.8  # how often fixed_number() calls the variant that differs different
 LAST_BITS = 1e-12  # of the terms of a sum, which is no larger than another that it equals but for these
 _OPEN, _DIFFERENT, _EQUIVALENT = 0, 1, 2
 
@@ -199,35 +200,33 @@ def decide(rule: Rule, differences: NDArray[np.float64], families: Sequence[int]
 
 
 @lru_cache(maxsize=8)
-def fixed_number(rule: Rule, comparisons: int, power: float = 0.8, studies: int = 600) -> tuple[int, float]:
-    """The fixed number of seeds with which the verdicts of a fixed design have the power of a rule, by simulation.
+def fixed_number(rule: Rule, comparisons: int) -> tuple[int, float]:
+    """The fixed number of seeds with which the verdicts of a fixed design have the power of a rule: 600 studies are drawn.
 
     One of several variants of normal errors differs from the baseline that they share; see family.py for the fixed design.
 
     Args:
         rule: When a comparison gets another seed.
         comparisons: How many there are in the family.
-        power: How often that one is called different, below 1.
-        studies: How many are simulated.
 
     Returns:
-        The number of seeds, and the difference at which the rule has this power, in standard deviations of the differences.
+        The number of seeds, and the difference at which the power is POWER, in standard deviations of the differences.
     """
     import numpy as np
 
     alone, k = replace(rule, margin=None), comparisons
-    errors = np.random.default_rng(0).standard_normal((studies, k + 1, rule.most)) / math.sqrt(2)
+    errors = np.random.default_rng(0).standard_normal((600, k + 1, rule.most)) / math.sqrt(2)
     noise, lone = errors[:, 1:] - errors[:, :1], (np.arange(k) == 0)[:, None]
     low, high = 0.0, 8.0
     for _ in range(10):
         middle = (low + high) / 2
         found = decide(alone, noise + middle * lone, [0] * k).verdict[:, 0] == _DIFFERENT
-        low, high = (low, middle) if found.mean() >= power else (middle, high)
+        low, high = (low, middle) if found.mean() >= POWER else (middle, high)
     ranked = np.moveaxis(noise + high * lone, 1, 2)
     fewest, most = 2, rule.most
     while fewest < most:
         n = (fewest + most) // 2
-        fewest, most = (fewest, n) if _fixed_power(ranked[:, :n], rule.alpha) >= power else (n + 1, most)
+        fewest, most = (fewest, n) if _fixed_power(ranked[:, :n], rule.alpha) >= POWER else (n + 1, most)
     return most, high
 
 
