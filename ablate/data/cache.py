@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ablate.data.array_cache import LOCK_SECONDS, digest_arrays, kept, share
-from ablate.data.data_sets import DATA_SETS, NOTHING_SAID, source_of
+from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.decoding import has_deep_pixels, without_damaged
 from ablate.data.folders import IMAGE_SUFFIXES, MOST_BYTES, open_regular_target
 from ablate.data.listing import list_files, list_training_files
 from ablate.data.location import Location
 from ablate.data.own_data import known_own_digest, load_own, own_facts
-from ablate.data.read_options import Facts, ReadOptions
+from ablate.data.read_options import NOTHING_SAID, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled, Labels, Reading, Source
 from ablate.errors import DataError, RecordError
 from ablate.files import hold_lock, read_file, real_directory, write_atomically

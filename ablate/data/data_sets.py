@@ -9,14 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ablate.data.read_options import ReadOptions
+from ablate.data.read_options import NOTHING_SAID, ReadOptions
 from ablate.registry import Registry
 
 if TYPE_CHECKING:
     from ablate.data.sources import Source
-
-
-NOTHING_SAID = ReadOptions()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

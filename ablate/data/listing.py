@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ablate.data.folders import IMAGE_SUFFIXES, Part, check_classes
-from ablate.data.read_options import ReadOptions
+from ablate.data.read_options import NOTHING_SAID, ReadOptions
 from ablate.data.sources import Source
 from ablate.data.split import draw_test
 from ablate.errors import DataError
 
 Array = np.ndarray[Any, Any]
-NOTHING_SAID = ReadOptions()
 
 
 class Listing(NamedTuple):

@@ -37,11 +37,6 @@ def read_digits(root: Path, image_size: int) -> Images:
     return Images(images[train], labels[train], images[test], labels[test])
 
 
-def _digits_training(root: Path, image_size: int) -> Labelled:
-    """The training images of the digits. One file has all images, so the test images are read and discarded."""
-    return Labelled(*read_digits(root, image_size)[:2])
-
-
 def cifar(name: str) -> Source:
     """The source of CIFAR-10 or CIFAR-100: torchvision, which checks the MD5 of every file.
 
@@ -276,6 +271,8 @@ def stl10() -> Source:
     return _in_files(paths, read, (f"{folder}/*.bin", f"{folder}/train_*.bin"), download)
 
 
-DIGITS = Source(
-    Reading(lambda root: [], read_digits, ""), Reading(lambda root: [], _digits_training, ""), package="scikit-learn"
+DIGITS = Source(  # one file has all images, so for the training images alone the test images are read and discarded
+    Reading(lambda root: [], read_digits, ""),
+    Reading(lambda root: [], lambda root, image_size: Labelled(*read_digits(root, image_size)[:2]), ""),
+    package="scikit-learn",
 )

@@ -78,6 +78,9 @@ class ReadOptions(NamedTuple):
         return "".join(f"-{text}" for text in said if text)
 
 
+NOTHING_SAID = ReadOptions()
+
+
 class Facts(NamedTuple):
     """What the images themselves say, for a study that does not.
 

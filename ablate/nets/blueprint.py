@@ -223,19 +223,7 @@ class Detector:
 
 
 Layer = Union[
-    Conv,
-    BatchNorm,
-    GroupNorm,
-    Activation,
-    Dropout,
-    Pool,
-    GlobalPool,
-    Linear,
-    Subsample,
-    Residual,
-    Custom,
-    Repeat,
-    Detector,
+    Conv, BatchNorm, GroupNorm, Activation, Dropout, Pool, GlobalPool, Linear, Subsample, Residual, Custom, Repeat, Detector
 ]
 
 

@@ -214,23 +214,21 @@ def build(
         convolution: The rule for the weights of convolutions; see initialize().
         batch_norm_weight: The rule for the weights of batch norm.
     """
-    if generator is None:
-        return _build(blueprint, generator, convolution, batch_norm_weight)
-    seed = generator.initial_seed()
-    with seeded_draws(seed), torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        return _build(blueprint, generator, convolution, batch_norm_weight)
-
-
-def _build(
-    blueprint: bp.Blueprint, generator: torch.Generator | None, convolution: str, batch_norm_weight: str
-) -> nn.Sequential:
     detects = isinstance(blueprint.sections[-1].layers[-1], bp.Detector)
     network = DetectionNetwork() if detects else nn.Sequential()
-    for section in blueprint.sections:
-        network.add_module(section.name, _sequence(section.layers))
-    initialize(network, generator, convolution, batch_norm_weight)
+    with _seeded(generator.initial_seed()) if generator else nullcontext():
+        for section in blueprint.sections:
+            network.add_module(section.name, _sequence(section.layers))
+        initialize(network, generator, convolution, batch_norm_weight)
     return network
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Run the body with the global generators of Python, NumPy and torch seeded, and restore them."""
+    with seeded_draws(seed), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        yield
 
 
 def initialize(

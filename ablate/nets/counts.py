@@ -39,9 +39,7 @@ class Counts(NamedTuple):
     largest: int = 0
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        a, b, c, d, e, f, g = self
-        i, j, k, l, m, n, o = other
-        return Counts(a + i, b + j, c + k, d + l, e + m, f + n, g if g > o else o)
+        return total((self, other))
 
     def times(self, n: int) -> Counts:
         """The counts of n times these layers.
@@ -313,13 +311,13 @@ def _custom(layer: bp.Custom, state: State) -> tuple[Counts, State]:
 @lru_cache(maxsize=4096)
 def _detector(layer: bp.Detector, state: State) -> tuple[Counts, State]:
     """The weights of each part once, everything else once for each input."""
-    found = NOTHING
+    found = []
     for part in layer.parts:
         for i, (shape, times) in enumerate(part.inputs):
             counts = _count_sequence(part.layers, State(shape))[0].times(times)
             one = counts.parameters // times if not i else 0
-            found += counts._replace(parameters=one, layers=counts.layers // times if not i else 0)
-    return found, State((layer.classes, 1, 1))
+            found.append(counts._replace(parameters=one, layers=counts.layers // times if not i else 0))
+    return total(found), State((layer.classes, 1, 1))
 
 
 _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {

@@ -167,11 +167,7 @@ def count_network(
 
 
 def counts_along(
-    architecture: Architecture,
-    axis: str,
-    classes: int = 10,
-    input_shape: Shape = (3, 32, 32),
-    head: Optional[Head] = None,
+    architecture: Architecture, axis: str, classes: int = 10, input_shape: Shape = (3, 32, 32), head: Optional[Head] = None
 ) -> Callable[[Any], Counts]:
     """A function from a value of one axis to the totals of the network with this value. It raises NotationError.
 

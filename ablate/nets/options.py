@@ -23,11 +23,7 @@ OPTIONS = (  # option as it is written, its meaning, its axis
         "shortcut",
     ),
     (", ".join(f"-{order}" for order in ACTIVATION_ORDERS), "He et al. 2016, figure 4", "activation_order"),
-    (
-        "-batchnorm, -groupnorm, -nonorm",
-        "normalization; groups of two channels or more, 32 at most",
-        "norm",
-    ),
+    ("-batchnorm, -groupnorm, -nonorm", "normalization; groups of two channels or more, 32 at most", "norm"),
     (", ".join(f"-{activation}" for activation in ACTIVATIONS), "nonlinearity", "activation"),
     ("-averagepool, -maxpool", "the global pooling before the classifier", "pool"),
 )

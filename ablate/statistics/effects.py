@@ -179,8 +179,9 @@ def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws
     elif noise.variance is not None:
         p, quantile = draws.residuals(term.basis, squares)
         if df == 1:
-            width = quantile * _standard_error(term, noise)
-            interval = (_estimate(term, table, design) - width, _estimate(term, table, design) + width)
+            estimate, error = _estimate(term, table, design), math.sqrt(4 * noise.variance / table.size)
+            width = quantile * (len(term.factors) * error)
+            interval = (estimate - width, estimate + width)
     omega = None if noise.variance is None else (squares - df * noise.variance) / ((noise.total + noise.variance) or 1.0)
     return Effect(
         term.factors, df, _changes(term, table, design, noise, interval), p, None, test,
@@ -193,12 +194,6 @@ def _estimate(term: Term, table: Floats, design: Whole) -> float:
     signs = np.prod(2 * design[:, list(term.factors)] - 1, axis=1)
     means = table.mean(axis=1)
     return float(len(term.factors) * (means[signs > 0].mean() - means[signs < 0].mean()))
-
-
-def _standard_error(term: Term, noise: Noise) -> float:
-    """Of _estimate()."""
-    assert noise.variance is not None
-    return len(term.factors) * math.sqrt(4 * noise.variance / (noise.rows * noise.seeds))
 
 
 def _changes(

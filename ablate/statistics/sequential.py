@@ -120,10 +120,7 @@ class Decided(NamedTuple):
 
 
 def follow(
-    rule: Rule,
-    pairs: Sequence[tuple[int, int]],
-    families: Sequence[int],
-    values: Sequence[Mapping[int, float]],
+    rule: Rule, pairs: Sequence[tuple[int, int]], families: Sequence[int], values: Sequence[Mapping[int, float]]
 ) -> Followed:
     """What the complete rounds of seeds came to, and which seeds are asked for next. It depends on nothing else.
 
