@@ -111,8 +111,7 @@ def augment_boxes(targets: Tensor, augmentation: Augment, draws: Sequence[Tensor
 
     Args:
         targets: float32 (B, 1 + M, 7), as in annotations.py.
-        augmentation: The name of a list in NAMED, or steps; each can move boxes.
-        draws: The draws of each step for these B images.
+        augmentation, draws: As in augment(); each step can move boxes.
         side: Of the images, in pixels.
     """
     for step, drawn in zip(steps_of(augmentation), draws):

@@ -73,15 +73,9 @@ def load_part(
     its name contains the digest of all files.
 
     Args:
-        name: In DATA_SETS; not a streamed one.
         part: "train", or the name of a folder that has neither training nor test images, "val" for example; of arrays,
             tables and own code any name for validation images.
-        image_size: Height and width in pixels.
-        location: Where images are read and cached.
-        announce: Receives a message before a download or the decoding.
-        skip_damaged: Whether damaged images are passed over, not refused.
-        options: What the study says of how they are read.
-        again: Whether own code is called although its images are in the cache.
+        name, image_size, location, announce, skip_damaged, options, again: As in load_images().
 
     Raises:
         DataError: The data set has no such part, or images are missing or damaged, or cannot be downloaded.
@@ -96,9 +90,7 @@ def list_labels(
     """The labels of all training and test images of a data set, where those that a study uses are decoded alone.
 
     Args:
-        name: In DATA_SETS.
-        location: Where images are read and cached.
-        options: What the study says of how they are read.
+        name, location, options: As in load_images().
         training_only: Whether the labels of the training images are all that is asked for.
 
     Returns:
@@ -137,9 +129,7 @@ def infer_facts(name: str, location: Location, options: ReadOptions, image_size:
     arguments, and what it said is kept in the cache.
 
     Args:
-        name: In DATA_SETS.
-        location: Where images are read and cached.
-        options: What the study says of how they are read.
+        name, location, options: As in load_images().
         image_size: That the study says, in pixels; 0 if it says none.
 
     Raises:
@@ -220,10 +210,8 @@ def check_in_place(name: str, parts: Sequence[str], location: Location, options:
     """Check, where training images are in place, that other parts are too. No image is opened.
 
     Args:
-        name: In DATA_SETS; not of own code.
+        name, location, options: As in load_images(); not of own code, and no split.
         parts: "test", or the names of other parts.
-        location: Where images are read.
-        options: What the study says of how they are read; no split.
         streamed: Whether the study streams the images.
 
     Raises:
@@ -252,10 +240,8 @@ def known_digest(
     """The digest of a data set's files, or of its training part, without decoding; None if there are no files.
 
     Args:
-        name: In DATA_SETS.
-        location: Where images are read and cached.
+        name, location, options: As in load_images().
         training_only: Whether the digest is of the training part alone.
-        options: What the study says of how they are read.
         streamed: Whether the study streams the images.
         image_size: Height and width in pixels, for images of own code.
         part: Another part whose images are used too; "" for none.

@@ -153,10 +153,7 @@ def list_training_files(
     Where a split is stated the digest is of all files, from which the training images are drawn.
 
     Args:
-        name: Of the data set, for messages.
-        source: Of a data set in which each image is a file.
-        root: The directory of the data set.
-        options: What the study says.
+        name, source, root, options: As in list_files().
         part: "train", or the name of another part.
 
     Raises:

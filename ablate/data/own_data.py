@@ -76,7 +76,7 @@ def load_own(
 
     Args:
         kind: Images for training and test images, Labelled for one part.
-        part: As for Known.of().
+        part: As in Known.of().
         image_size: Height and width in pixels.
         location: Its root is offered to the function, its cache has the decoded images.
         options: With the own code.
@@ -115,8 +115,7 @@ def own_facts(location: Location, options: ReadOptions, image_size: int | None =
     """What images of own code say of themselves. The function is called if that is not in the cache.
 
     Args:
-        location: As for load_own().
-        options: With the own code.
+        location, options: As in load_own().
         image_size: To which images are resized; None if they are not.
 
     Raises:
@@ -130,10 +129,7 @@ def known_own_digest(image_size: int, location: Location, options: ReadOptions, 
     """The digest of images that own code returned before; None if they are not in the cache. Nothing is called.
 
     Args:
-        image_size: Height and width in pixels.
-        location: As for load_own().
-        options: With the own code.
-        part: As for Known.of().
+        image_size, location, options, part: As in load_own().
     """
     known = _read(location.cache, _key(image_size, location.root, options))
     return (known.of(part) or None) if known else None

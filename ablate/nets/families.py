@@ -155,10 +155,7 @@ def count_network(
     """Exact totals of a network.
 
     Args:
-        architecture: The network.
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-        head: Of the task; None: a classifier.
+        architecture, classes, input_shape, head: As in blueprint().
 
     Raises:
         NotationError: Images are too small for the network, or a user-defined module or the task cannot be used.
@@ -174,11 +171,8 @@ def counts_along(
     Where the groups are alike, the blocks are counted once for networks of every depth, dropout and survival.
 
     Args:
-        architecture: The network.
+        architecture, classes, input_shape, head: As in blueprint().
         axis: Name of the axis, such as "N" or "k".
-        classes: Number of classes.
-        input_shape: (channels, height, width) of an image.
-        head: Of the task; None: a classifier.
     """
     n = architecture.N
     if not (isinstance(n, int) and find_family(architecture.family).groups):

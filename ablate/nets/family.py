@@ -100,8 +100,7 @@ class Family:
 
         Args:
             depth: As a name states it.
-            block: Kernel sizes, or a kind of block.
-            rule: Depth convention.
+            block, rule: As in counted().
 
         Raises:
             NotationError: The depth is not possible; the message names the nearest possible depths.
@@ -129,8 +128,7 @@ class Family:
 
         Args:
             depth: As a name states it.
-            block: Kernel sizes, or a kind of block.
-            rule: Depth convention.
+            block, rule: As in counted().
         """
         if self.table:
             return sorted(self.table, key=lambda possible: abs(possible - depth))[:2]

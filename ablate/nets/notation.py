@@ -164,10 +164,8 @@ def parse_architecture(
     """The Architecture of a name.
 
     Args:
-        name: Such as "WRN-40-2-B(1,3,1)".
+        name, family, imagenet: As in read_name().
         rule: Depth convention of the name, "convolutions" or "nominal".
-        family: Key of the family that the name must belong to; None for any.
-        imagenet: Whether a name that two families share means the one for ImageNet.
 
     Raises:
         NotationError: This is not a name, or there is no such network.
@@ -299,8 +297,7 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
 
     Args:
         parts: Axes by name, "family" and "depth" among them; missing ones have the family's defaults.
-        show_block: Whether a wide ResNet's block is written even if it is B(3,3).
-        imagenet: Whether a name that two families share means the one for ImageNet, so that it needs no prefix.
+        show_block, imagenet: As in format_architecture().
     """
     family = find_family(parts["family"])
     usual = DEFAULTS | family.defaults(parts)

@@ -298,8 +298,7 @@ def check_weights(
     """How a file matches a network, as plain values: file, names, tensors, parameters.
 
     Args:
-        path: A safetensors file, or a state_dict that torch.save wrote.
-        architecture: The network.
+        path, architecture: As in fit_weights().
         classes: Number of classes.
         input_shape: (channels, height, width) of an image.
 

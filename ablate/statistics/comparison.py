@@ -74,9 +74,7 @@ def is_paired(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM)
     """Whether two variants are compared by their common keys. It depends on the keys only, never on the errors.
 
     Args:
-        variant: The errors by key.
-        baseline: The errors by key.
-        paired_from: The fewest common keys that are compared in pairs.
+        variant, baseline, paired_from: As in compare().
     """
     return len(variant.keys() & baseline.keys()) >= paired_from
 
@@ -85,8 +83,7 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
     """The comparison of a variant with a baseline.
 
     Args:
-        variant: The errors of at least one seed.
-        baseline: The errors of at least one seed.
+        variant, baseline: The errors by key, of at least one seed.
         paired_from: The fewest common keys that are compared in pairs. 1 for keys of folds: folds differ more than seeds,
             so a test that does not pair them sees nothing.
     """
@@ -132,9 +129,7 @@ def direction(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM)
     """-1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
 
     Args:
-        variant: The errors by key.
-        baseline: The errors by key.
-        paired_from: The fewest common keys that are compared in pairs.
+        variant, baseline, paired_from: As in compare().
     """
     import numpy as np
 

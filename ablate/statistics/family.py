@@ -71,9 +71,7 @@ def adjusted_p_values(
     """The adjusted p-value of each comparison of a family.
 
     Args:
-        groups: The errors of each variant, each of at least one seed.
-        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
-        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        groups, pairs, paired_from: As in compare_family().
         rearrangements: How many are counted at most. Where there are more, so many are drawn at random, at most 20,000,
             and the observed one is added to them: the level holds for any number, only the power falls a little with few.
     """
@@ -106,9 +104,7 @@ def directions(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED
     """For each comparison what direction() says of it.
 
     Args:
-        groups: The errors of each variant, each of at least one seed.
-        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
-        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        groups, pairs, paired_from: As in compare_family().
     """
     import numpy as np
 
@@ -133,8 +129,7 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
 
     Args:
         keys: The keys of each variant: its seeds, or (fold, seed).
-        pairs: For each comparison the index of the variant and that of its baseline in `keys`.
-        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        pairs, paired_from: As in compare_family().
     """
     groups = [dict.fromkeys(of_variant, 0.0) for of_variant in keys]
     found = [1.0] * len(pairs)

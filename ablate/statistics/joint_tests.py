@@ -23,8 +23,7 @@ def difference_table(groups: Sequence[Errors], pairs: Pairs) -> Floats:
     """The differences of shape (keys, comparisons); NaN where a comparison lacks the key on a side.
 
     Args:
-        groups: The errors of each variant.
-        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
+        groups, pairs: As in compare_family().
     """
     keys = {key: row for row, key in enumerate(dict.fromkeys(key for group in groups for key in group))}
     values = np.full((len(groups), len(keys)), np.nan)

@@ -28,8 +28,7 @@ def paired_differences(variant: Errors, baseline: Errors) -> Floats:
     """The differences at the common keys, of shape (common,), variant minus baseline; zero where both diverged.
 
     Args:
-        variant: The errors by key.
-        baseline: The errors by key.
+        variant, baseline: The errors by key.
     """
     keys = [key for key in variant if key in baseline]
     return subtracted(np.array([variant[key] for key in keys], float), np.array([baseline[key] for key in keys], float))
@@ -39,8 +38,7 @@ def side_differences(ours: Floats, theirs: Floats) -> Floats:
     """All differences between two sides, sorted.
 
     Args:
-        ours: Of shape (n,).
-        theirs: Of shape (m,).
+        ours, theirs: Of shapes (n,) and (m,).
     """
     return np.sort(subtracted(ours[:, None], theirs[None, :]), axis=None)
 
@@ -49,8 +47,7 @@ def subtracted(ours: Floats, theirs: Floats) -> Floats:
     """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; zero where both are infinite.
 
     Args:
-        ours: Of any shape.
-        theirs: Of a shape that fits.
+        ours, theirs: Of shapes that fit each other.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         largest = np.log10(np.maximum(np.abs(ours), np.abs(theirs)))
@@ -156,8 +153,7 @@ def studentized_rank_sums(ours: Floats, theirs: Floats) -> Floats:
     With one value on a side, which has no spread, it is the distance of the probability from a half.
 
     Args:
-        ours: Of shape (n, ...).
-        theirs: Of shape (m, ...).
+        ours, theirs: Of shapes (n, ...) and (m, ...).
     """
     n, m = len(ours), len(theirs)
     # Twice the pairs won: sums of whole numbers, so that statistics tie where they are equal, and sides can be exchanged.
@@ -178,8 +174,7 @@ def rank_sum_p(ours: Floats, theirs: Floats) -> float:
     """The two-sided p-value of the studentized rank sum over all splits, or over random ones where there are too many.
 
     Args:
-        ours: Of shape (n,); may be infinite.
-        theirs: Of shape (m,); may be infinite.
+        ours, theirs: Of shapes (n,) and (m,); may be infinite.
     """
     ranks = rankdata(np.concatenate([ours, theirs]))
     return _split_p(tuple(sorted(ranks[: ours.size])), tuple(sorted(ranks[ours.size :])))
@@ -225,8 +220,7 @@ def shift_interval(ours: Floats, theirs: Floats, differences: Floats) -> Interva
     """The shifts that the studentized rank sum does not reject: its value changes at the differences only.
 
     Args:
-        ours: Of shape (n,).
-        theirs: Of shape (m,).
+        ours, theirs: Of shapes (n,) and (m,).
         differences: Of side_differences().
     """
     n, m = ours.size, theirs.size

@@ -39,8 +39,7 @@ def seeds_needed(variant: Errors, baseline: Errors, comparisons: int = 1) -> See
     fewer than 6 seeds would do (reports/README.md).
 
     Args:
-        variant: The errors of the pilot by key.
-        baseline: The errors of the pilot by key.
+        variant, baseline: The errors of the pilot by key.
         comparisons: In the family. The level is divided by them, which is a little more than the joint test needs.
 
     Returns:

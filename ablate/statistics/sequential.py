@@ -158,10 +158,9 @@ def decide(rule: Rule, differences: NDArray[np.float64], families: Sequence[int]
     """The verdicts of many studies, each looked at after every seed from rule.first on.
 
     Args:
-        rule: When a comparison gets another seed.
+        rule, families: As in follow().
         differences: Variant minus baseline, of shape (studies, comparisons, seeds), with rule.first to rule.most seeds.
             What follows the decision of a comparison has no effect.
-        families: The family of each comparison.
     """
     import numpy as np
 
@@ -253,9 +252,7 @@ def expected_trainings(
     """The mean number of seeds of all variants together, by simulation with normal values.
 
     Args:
-        rule: When a comparison gets another seed.
-        pairs: As in follow().
-        families: As in follow().
+        rule, pairs, families: As in follow().
         variants: How many there are.
         difference: The true difference of each comparison; its sign alternates.
         deviation: The standard deviation of the differences of a comparison, above 0.
