@@ -101,11 +101,22 @@ def allowed(found: str, names: Iterable[str]) -> str:
     """
     names = [str(name) for name in names]
     near = difflib.get_close_matches(found, names[: 10 * SEVERAL], n=1, cutoff=0.6)
-    other = [f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip() for letter in found if not letter.isascii()]
-    without = f", without {other[0]}" if near and near[0].isascii() and other else ""
-    hint = f"did you mean '{near[0]}'{without}? " if near else ""
+    without = foreign_letter(found, ", without ") if near and near[0].isascii() else ""
+    alone = "" if near or not all(map(str.isascii, names[:SEVERAL])) else foreign_letter(found, "it has ")
+    hint = f"did you mean '{near[0]}'{without}? " if near else f"{alone}; " if alone else ""
     more = f" and {len(names) - SEVERAL} more" if len(names) > SEVERAL else ""
     return f"{hint}allowed: {', '.join(names[:SEVERAL])}{more}"
+
+
+def foreign_letter(found: Any, before: str = ", with ") -> str:
+    """The first letter of a text that is not ASCII, such as ", with U+0412 CYRILLIC CAPITAL LETTER VE"; "" if all are.
+
+    Args:
+        found: A value that is refused where a number, or a text of ASCII, may stand.
+        before: The words before the letter.
+    """
+    letter = next((letter for letter in found if not letter.isascii()), "") if isinstance(found, str) else ""
+    return f"{before}U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip() if letter else ""
 
 
 def describe(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Union
 from pydantic import TypeAdapter, ValidationError
 
 from ablate.data.augmentations import AUGMENTATIONS, Augmentation, Step
-from ablate.errors import NotationError, allowed, describe
+from ablate.errors import NotationError, allowed, describe, foreign_letter
 from ablate.own_code import OwnCode, own_code_error, read_own_code
 
 MAX_STEPS = 20
@@ -107,7 +107,8 @@ def _read_step(value: Any, side: int) -> Step | OwnCode:
         }
     except ValidationError as error:
         found = error.errors()[0]
-        raise ValueError(f"the step {name}: found {describe(found['input'])}; allowed: {found['msg'].lower()}") from None
+        known = f"{describe(found['input'])}{foreign_letter(found['input'])}"
+        raise ValueError(f"the step {name}: found {known}; allowed: {found['msg'].lower()}") from None
     usual = {**entry.defaults, **entry.usual(side)}
     if missing := [key for key in entry.fields if key not in written and key not in usual]:
         raise ValueError(f"the step {name} needs {missing[0]}; write it as {{{name}: {{{missing[0]}: ...}}}}")

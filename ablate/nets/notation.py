@@ -27,7 +27,7 @@ from ablate.errors import NotationError
 from ablate.nets.architecture import BASIC, CHOICES, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
 from ablate.nets.families import FAMILIES, IMAGENET, OFFERED, PYTHON, find_family
 from ablate.nets.family import STYLE_AXES, Family
-from ablate.nets.options import WORD_OF, clip, option_words, read_option
+from ablate.nets.options import WORD_OF, clip, option_words, quoted, read_option
 from ablate.own_code import read_own_code
 
 LONGEST = 200  # the most characters of a name
@@ -64,12 +64,12 @@ def read_name(name: str, family: str | None = None, imagenet: bool = False) -> d
 def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
     """As read_name(), cached."""
     if wanted == PYTHON:
-        raise NotationError(f"network {_quoted(name)}: a network of your own has no name; it is written in a study")
+        raise NotationError(f"network {quoted(name)}: a network of your own has no name; it is written in a study")
     text = name.strip()
     prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), "")
     short = text.removeprefix(prefix)
     if prefix and wanted and wanted.startswith(IMAGENET) != (prefix == IMAGENET):
-        raise NotationError(f"network {_quoted(text)} and family {wanted} contradict each other")
+        raise NotationError(f"network {quoted(text)} and family {wanted} contradict each other")
     refused = None
     for family, head, shared in _heads(short, wanted, prefix, imagenet):
         numbers = {"depth": int, "cardinality": int, "base_width": int, "k": float}
@@ -116,13 +116,13 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
             near = near or difflib.get_close_matches(option, known, n=1)
             hint = f"did you mean '-{known[near[0]]}'? " if near else ""
             raise NotationError(
-                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}'; {hint}"
+                f"network '{clip(name)}': read '{clip(read)}', stopped at {quoted(rest)}; {hint}"
                 f"allowed there: {', '.join(f'-{word}' for word in words) or 'nothing'}"
                 f"; such as {', '.join(family.examples)}"
             )
         if axis in given:
             raise NotationError(
-                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}': {axis} is given twice"
+                f"network '{clip(name)}': read '{clip(read)}', stopped at {quoted(rest)}: {axis} is given twice"
             )
         given, found[axis] = given | {axis}, value
         rest = rest[1 + len(option) :]
@@ -134,7 +134,7 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
     short = text.removeprefix(prefix)
     for end in range(min(len(short), LONGEST) - 1, 0, -1):  # the longest beginning that is a name
         if found := next(_heads(short[:end], wanted, prefix, imagenet), None):
-            read = f"network {_quoted(text)}: read {_quoted(prefix + short[:end])}, stopped at {_quoted(short[end:])}"
+            read = f"network '{clip(text)}': read '{clip(prefix + short[:end])}', stopped at {quoted(short[end:])}"
             return NotationError(f"{read}; such as {', '.join(found[0].examples)}")
     known = [find_family(wanted)] if wanted else [family for family in FAMILIES.values() if family.heads]
     if prefix:
@@ -143,7 +143,7 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
     word = re.split(r"-?\d", short)[0]
     rest = short.removeprefix(word)
     if word in words and rest[:1] in ("", "-"):
-        read = f"network {_quoted(text)}: read {_quoted(prefix + word)}, stopped at {_quoted(rest)}"
+        read = f"network '{clip(text)}': read '{clip(prefix + word)}', stopped at {quoted(rest)}"
         return NotationError(f"{read}; allowed: {words[word].form}")
     folded = {known_word.casefold(): known_word for known_word in words}
     hint = ""
@@ -153,9 +153,9 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
             names = [format_architecture(parse_architecture(name, family=wanted, imagenet=imagenet))]
         except NotationError:
             names = list(words[folded[near[0]]].examples[:2])
-        hint = f"did you mean {' or '.join(map(_quoted, names))}? "
+        hint = f"did you mean {' or '.join(map(quoted, names))}? "
     known.sort(key=lambda family: family.key.startswith(IMAGENET))
-    return NotationError(f"network {_quoted(text)}; {hint}allowed: {', '.join(family.form for family in known)}")
+    return NotationError(f"network {quoted(text)}; {hint}allowed: {', '.join(family.form for family in known)}")
 
 
 def parse_architecture(
@@ -345,8 +345,3 @@ def written_arguments(args: str) -> str:
 def _plain(number: float) -> str:
     """The shortest decimal without exponent: 2.0 -> "2", 0.3 -> "0.3"."""
     return f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")
-
-
-def _quoted(text: str) -> str:
-    """The text as one clipped line in quotation marks."""
-    return f"'{clip(text)}'"

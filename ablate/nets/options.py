@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ablate.errors import NotationError
+from ablate.errors import NotationError, foreign_letter
 from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.architecture import ACTIVATION_ORDERS, NORMS, POOLS, SHORTCUTS, Kernels
 from ablate.nets.family import NUMBER, Family
@@ -53,7 +53,7 @@ def parse_block(text: str) -> Kernels:
     """
     match = _BLOCK.fullmatch(text.strip())
     if match is None:
-        raise NotationError(f"block '{clip(text)}'; allowed: B(M) with M a list of odd kernel sizes, such as B(3,1,3)")
+        raise NotationError(f"block {quoted(text)}; allowed: B(M) with M a list of odd kernel sizes, such as B(3,1,3)")
     return tuple(int(kernel) for kernel in match[1].split(","))
 
 
@@ -96,3 +96,12 @@ def clip(text: str, length: int = 60) -> str:
     """
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    """A text in quotation marks, clipped, and its first letter that is not ASCII: no name has one.
+
+    Args:
+        text: That is refused as a name.
+    """
+    return f"'{clip(text)}'{foreign_letter(text)}"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ablate.errors import allowed, describe
+from ablate.errors import allowed, describe, foreign_letter
 from ablate.study.document import Document, KeyPath
 
 
@@ -49,7 +49,8 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
             names = re.findall(r"'([^']*)'", error["ctx"]["expected"]) or [error["ctx"]["expected"]]
             message = f"{name}: found {describe(error['input'])}; {allowed(str(error['input']), names)}"
         case _:
-            message = f"{name}: found {describe(error['input'])}; allowed: {_wanted(model, error)}"
+            found = f"{describe(error['input'])}{foreign_letter(error['input'])}"
+            message = f"{name}: found {found}; allowed: {_wanted(model, error)}"
     document.fail(full, message)
 
 

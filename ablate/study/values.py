@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ablate.errors import NotationError, allowed, describe
+from ablate.errors import NotationError, allowed, describe, foreign_letter
 from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
@@ -69,7 +69,7 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
         if axis == "net" and isinstance(value, str) and REFERENCE.fullmatch(value):
             document.fail((*path, i), f"net: found '{value}'; allowed: a name, or {{python: {value}}}")
         if wanted := check(value):
-            document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
+            document.fail((*path, i), f"{axis}: found {describe(value)}{foreign_letter(value)}; allowed: {wanted}")
     return tuple(values)
 
 
@@ -100,5 +100,5 @@ def read_seeds(
         return tuple(seeds)
     if not is_whole(seeds) or not least <= seeds <= MOST_SEEDS:
         wanted = f"how many ({least} to {MOST_SEEDS}), or a list of different whole numbers from 0{more}"
-        document.fail(path, f"{name}: found {describe(seeds)}; allowed: {wanted}")
+        document.fail(path, f"{name}: found {describe(seeds)}{foreign_letter(seeds)}; allowed: {wanted}")
     return tuple(range(first, first + seeds))

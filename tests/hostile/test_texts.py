@@ -172,10 +172,35 @@ def test_errors_are_one_line_whatever_they_quote(capsys: pytest.CaptureFixture[s
     for found, letter in (("s\u0435eds", "U+0435 CYRILLIC SMALL LETTER IE"), ("seeds\u200b", "U+200B ZERO WIDTH SPACE")):
         assert allowed(found, ["seeds"]) == f"did you mean 'seeds', without {letter}? allowed: seeds"
     assert allowed("größe", ["größen"]) == "did you mean 'größen'? allowed: größen"
+    assert allowed("\u0433lip", ["none"]) == "it has U+0433 CYRILLIC SMALL LETTER GHE; allowed: none"
     say(f"a{ACTING}\nb")
     assert not UNPRINTABLE.search(capsys.readouterr().err.replace("\n", ""))
     print_json({"file": "a\udcff"})
     assert json.loads(capsys.readouterr().out) == {"file": "a\udcff"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "letter"),
+    [
+        ("net: 'WRN-16-1-\u0412(3,3)'", "U+0412 CYRILLIC CAPITAL LETTER VE"),
+        ("net: WRN-\uff11\uff16-1", "U+FF11 FULLWIDTH DIGIT ONE"),
+        ("net: WRN\u201016-1", "U+2010 HYPHEN"),
+        ("net: WRN-16-1-dr\u043epout0.3", "U+043E CYRILLIC SMALL LETTER O"),
+        ("grid: {block: ['\u0412(3,3)'], k: 1, depth: 16}", "U+0412 CYRILLIC CAPITAL LETTER VE"),
+        ("grid: {block: ['B(3,\uff13)'], k: 1, depth: 16}", "U+FF13 FULLWIDTH DIGIT THREE"),
+        ("grid: {net: WRN-16-1, norm: [bat\u0441h]}", "U+0441 CYRILLIC SMALL LETTER ES"),
+        ("grid: {net: WRN-16-1, dropout: [\u0966.3]}", "U+0966 DEVANAGARI DIGIT ZERO"),
+        ("grid: {net: WRN-16-1, recipe.lr: [\uff10.1]}", "U+FF10 FULLWIDTH DIGIT ZERO"),
+        ("grid: {net: WRN-16-1, data.augment: [[{crop: \uff14}]]}", "U+FF14 FULLWIDTH DIGIT FOUR"),
+    ],
+)
+def test_a_letter_of_another_script_is_named(tmp_path: Path, variant: str, letter: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        f"name: letters\ndata: digits\nrecipe: {{base: wrn_cifar, epochs: 1}}\nseeds: 1\nvariants: [{{{variant}}}]\n"
+    )
+    with pytest.raises(StudyError, match=re.escape(f"', with {letter}; ")):
+        load_experiment(path)
 
 
 def test_causes_of_failures_and_provenance_cannot_act_on_a_terminal(tmp_path: Path) -> None:
