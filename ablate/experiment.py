@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.errors import AblateError
+from ablate.errors import AblateError, RecordError
 from ablate.launch.connections import following
 from ablate.launch.options import RunOptions
 from ablate.launch.rounds import run_rounds
 from ablate.launch.summary import RunSummary
 from ablate.records.attempts import read_failure
-from ablate.records.records import trial_directory, trial_state
+from ablate.records.records import state_or_damage, trial_directory
 from ablate.report.between import compare_studies
 from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, export_study
 from ablate.report.rounds import comparison_states
@@ -104,16 +104,24 @@ class StudyExperiment(StudyTrials[V, T]):
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        followed = self._followed()
+        refused = None
+        try:
+            followed = self._followed()
+        except RecordError as error:  # which trials are asked for is not known
+            followed, refused = [], error
         named = list[tuple[str, T]]()
         for net, variant, seeds in self._asked(followed):
             named += [(net, trial) for trial in self._trials_of(variant, seeds)]
             for trial in self._trials_of(variant, seeds):
-                state, directory = trial_state(self.runs, trial.id), trial_directory(self.runs, trial.id)
-                failed = state == "failed"
-                cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
+                state, problem = state_or_damage(self.runs, trial.id)
+                cause, log = problem or None, None
+                if state == "failed":
+                    directory = trial_directory(self.runs, trial.id)
+                    cause, log = read_failure(directory), str(directory / "log.txt")
                 about = {"net": net, **self._about(variant, trial), "id": trial.id}
                 trials.append({**about, "state": state, "cause": cause, "log": log})
+        if refused and all(one["state"] != "damaged" for one in trials):
+            raise refused
         tunings = list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
         return {
             "study": self.study.name,

@@ -12,7 +12,7 @@ from ablate.errors import RecordError
 from ablate.files import is_locked
 from ablate.records.attempts import RUNNING, read_running
 from ablate.records.epochs import Row, read_epochs
-from ablate.records.records import FINAL, trial_directory, trial_state
+from ablate.records.records import FINAL, state_or_damage, trial_directory
 from ablate.study.costs import training_cost
 from ablate.study.decision import Decision
 from ablate.study.labels import fold_of
@@ -154,9 +154,8 @@ def _seconds_left(
     rate *= len(running) / len(paced)
     shares = {one.trial.id: one.share for one in running}
     trials = {trial.id: trial for _, trial in named}
-    left = sum(
-        _cost(trial) * (1 - shares.get(id, 0.0)) for id, trial in trials.items() if trial_state(runs, id) not in FINAL
-    )
+    open_ = (id for id in trials if state_or_damage(runs, id)[0] not in FINAL)
+    left = sum(_cost(trials[id]) * (1 - shares.get(id, 0.0)) for id in open_)
     return (left + more * sum(_cost(one.trial) for one in running) / len(running)) / rate
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.records.choices import read_choice
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import FINAL, trial_state
+from ablate.records.records import FINAL, state_or_damage, trial_state
 from ablate.report.rounds import too_few_seeds
 from ablate.report.verdicts import plan_families
 from ablate.search.tuning import ANSWERS, variants_at_best
@@ -89,7 +89,7 @@ class StudyTrials(ABC, Generic[V, T]):
     @property
     def begun(self) -> bool:
         """Whether the runs directory has a trial of the study, or a choice of its tunings."""
-        return any(trial_state(self.runs, one.id) != "missing" for one in self.trials()) or any(
+        return any(state_or_damage(self.runs, one.id)[0] != "missing" for one in self.trials()) or any(
             read_choice(self.runs, one.id) for one in self.tunings
         )
 

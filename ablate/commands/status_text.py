@@ -81,7 +81,8 @@ def _trials_blocks(status: dict[str, Any]) -> list[str]:
     for trial in status["trials"]:
         fold = f"fold {trial['fold']} " if "fold" in trial else ""
         if trial["cause"]:
-            lines.append(printable(f"failed: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
+            log = f" ({trial['log']})" if trial["log"] else ""
+            lines.append(printable(f"{trial['state']}: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']}{log}"))
     lines += map(printable, map(_comparison_line, status.get("comparisons", ())))
     lines += map(printable, status["remarks"])
     if tuning:

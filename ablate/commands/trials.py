@@ -257,6 +257,7 @@ def status(
     states, told = look()
     say(*filter(None, [told]))
     print_json(states) if as_json else print_text(with_flags(status_text(states)))
+    raise typer.Exit(2 if "damaged" in states["states"] else 0)
 
 
 def print_lines(lines: Iterable[str]) -> None:

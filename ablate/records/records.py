@@ -299,6 +299,19 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
     return "interrupted" if read_epochs(directory) else "missing"
 
 
+def state_or_damage(runs: Path, trial_id: str) -> tuple[RecordState | Literal["damaged"], str]:
+    """The state of a trial and ""; "damaged" and what is wrong if it cannot be read.
+
+    Args:
+        runs: The runs directory.
+        trial_id: 16 hexadecimal digits.
+    """
+    try:
+        return trial_state(runs, trial_id), ""
+    except RecordError as error:
+        return "damaged", str(error)
+
+
 def state_reader(runs: Path) -> Callable[[str], RecordState]:
     """trial_state() for many trials: the directories that there are now are listed once.
 

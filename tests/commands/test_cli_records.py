@@ -51,6 +51,24 @@ def test_verify_says_bit_equal(ablate: Command) -> None:
     assert none.returncode == 2 and none.stderr.endswith("error: --trials: 3 asked for, 2 recorded; use 1 to 2\n")
 
 
+@pytest.mark.parametrize("seeds", ["1", "{from: 2, to: 6, until: decided}"])
+def test_status_shows_all_trials_and_names_each_damaged_record(ablate: Command, tmp_path: Path, seeds: str) -> None:
+    study = tmp_path / "tiny.yaml"
+    study.write_text(study.read_text().replace("seeds: 1", f"seeds: {seeds}"))
+    whole, other = sorted((tmp_path / "runs").glob("*/result.json"))
+    whole.write_bytes(whole.read_bytes()[:-9])
+    one = ablate("status", study)
+    assert one.returncode == 2 and "1 damaged" in one.stdout and "1 recorded" in one.stdout and not one.stderr
+    (line,) = (line for line in one.stdout.splitlines() if line.startswith("damaged: "))
+    assert str(whole.relative_to(tmp_path)) in line and "remove it and run again" in line
+    other.write_bytes(b"")
+    both = ablate("status", study, "--json")
+    value = json.loads(both.stdout)
+    assert both.returncode == 2 and value["states"]["damaged"] == 2
+    causes = [trial["cause"] for trial in value["trials"] if trial["state"] == "damaged"]
+    assert all("result.json" in cause for cause in causes)
+
+
 def test_a_cell_of_a_report_is_traced(ablate: Command, tmp_path: Path) -> None:
     assert ablate("report", "tiny.yaml").returncode == 0
     table = tmp_path / "reports" / "tiny" / "table.csv"
