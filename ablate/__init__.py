@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # without typing, whose import takes longer than all else here: Ctrl-C would find it
 if TYPE_CHECKING:
+    from typing import Any
+
     from ablate.api import load_search, load_study
     from ablate.errors import AblateError
     from ablate.launch.options import RunOptions

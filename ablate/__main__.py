@@ -1,18 +1,23 @@
 """The `ablate` command, also as `python -m ablate`."""
 
-import gc
 import sys
-
-from ablate.processes.signals import PREEMPTING, handling, preempted
 
 ALLOCATIONS = 100_000  # after which Python looks for cycles; its 700 take a tenth of the time of a plan
 
 
 def main() -> None:
     """Import the command and run it. A signal during the import ends the process as a later one does."""
-    gc.set_threshold(ALLOCATIONS)
-    try:
-        with handling(dict.fromkeys(PREEMPTING, preempted)):
+    try:  # before anything is imported: Ctrl-C may come in the first millisecond
+        import gc
+        import signal
+
+        from ablate.processes.signals import INTERRUPTED, PREEMPTED, PREEMPTING, end_at_once, handling
+
+        gc.set_threshold(ALLOCATIONS)
+        actions = dict.fromkeys(PREEMPTING, lambda: end_at_once(PREEMPTED))
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a shell's background job has
+            actions[signal.SIGINT] = lambda: end_at_once(INTERRUPTED, "error: interrupted\n")
+        with handling(actions):
             from ablate.commands.cli import main as run
         run()
     except (KeyboardInterrupt, Exception) as error:

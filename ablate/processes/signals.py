@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-PREEMPTED = 75  # exit code
+INTERRUPTED, PREEMPTED = 130, 75  # exit codes
 PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # Slurm can send SIGUSR1 before a job's time limit
 
 
@@ -37,3 +38,14 @@ def preempted() -> NoReturn:
         SystemExit: Always.
     """
     raise SystemExit(PREEMPTED)
+
+
+def end_at_once(code: int, said: str = "") -> NoReturn:
+    """End this process, while it imports: an exception may be raised in a callback, where Python prints it and goes on.
+
+    Args:
+        code: The exit code.
+        said: On standard error.
+    """
+    os.write(2, said.encode())
+    os._exit(code)

@@ -23,6 +23,7 @@ from console import Command, command_line, heavy_imports, start_forked
 from PIL import Image
 from waiting import wait_for
 
+import ablate as ablate_package
 from ablate.api import load_study
 from ablate.commands.cli import main
 from ablate.launch.options import RunOptions
@@ -247,13 +248,16 @@ def test_a_preemption_before_anything_has_begun_is_one_too() -> None:
 IMPORTING = """
 import builtins, os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-from ablate.__main__ import main
 load = builtins.__import__
+class Ending:
+    def __del__(self):  # where Python prints an exception and goes on
+        os.kill(os.getpid(), NUMBER)
 def interrupted(name, *more):
     if name == "typer":
-        os.kill(os.getpid(), NUMBER)
+        Ending()
     return load(name, *more)
 builtins.__import__ = interrupted
+from ablate.__main__ import main
 sys.argv = ["ablate", "schema"]
 main()
 """
@@ -267,6 +271,13 @@ def test_a_signal_while_the_command_is_imported_is_no_traceback(number: int, cod
     line = [sys.executable, "-c", IMPORTING.replace("NUMBER", str(int(number)))]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+def test_the_entry_point_imports_nothing_where_ctrl_c_is_not_caught_yet() -> None:
+    code = "import sys; known = {*sys.modules}; import ablate.__main__; print(*sorted({*sys.modules} - known))"
+    line = [sys.executable, "-S", "-c", code]  # without what an installation imports when Python starts
+    done = subprocess.run(line, cwd=Path(ablate_package.__file__).parents[1], capture_output=True, text=True, check=True)
+    assert {*done.stdout.split()} <= {"__future__", "ablate", "ablate.__main__"}
 
 
 def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path) -> None:
