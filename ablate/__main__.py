@@ -10,14 +10,14 @@ def main() -> None:
     try:  # before anything is imported: Ctrl-C may come in the first millisecond
         import gc
         import signal
+        from functools import partial
 
         from ablate.processes.signals import INTERRUPTED, PREEMPTED, PREEMPTING, end_at_once, handling
 
         gc.set_threshold(ALLOCATIONS)
-        actions = dict.fromkeys(PREEMPTING, lambda: end_at_once(PREEMPTED))
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a shell's background job has
-            actions[signal.SIGINT] = lambda: end_at_once(INTERRUPTED, "error: interrupted\n")
-        with handling(actions):
+        heard = (signal.SIGINT,) if signal.getsignal(signal.SIGINT) != signal.SIG_IGN else ()  # ignored in the background
+        stop, interrupt = partial(end_at_once, PREEMPTED), partial(end_at_once, INTERRUPTED, "error: interrupted\n")
+        with handling({**dict.fromkeys(PREEMPTING, stop), **dict.fromkeys(heard, interrupt)}):
             from ablate.commands.cli import main as run
         run()
     except (KeyboardInterrupt, Exception) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from ablate.report.numbers import blocks_text, quantity
 from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import shown_value
 
 
 def network_text(network: dict[str, Any]) -> str:
@@ -29,7 +29,7 @@ def network_text(network: dict[str, Any]) -> str:
             about += f" by convolutions, {network['nominal_depth']} nominal"
     about += f"; {network['classes']} classes, input {'x'.join(map(str, network['input_shape']))}"
     also = f"The name could also mean {' or '.join(network['also'])}." if network["also"] else ""
-    axes = ", ".join(f"{axis} {plain(value)}" for axis, value in network["axes"].items())
+    axes = ", ".join(f"{axis} {shown_value(value)}" for axis, value in network["axes"].items())
     blocks = f"N {blocks_text(network['blocks_per_group'])}, " if network["depth"] else ""
     lines = [about, *filter(None, [also, network["remark"]]), blocks + axes, ""]
     columns = [Column(title, title in header[3:]) for title in header]

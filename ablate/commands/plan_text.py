@@ -16,7 +16,7 @@ from ablate.report.setting import MEASURES
 from ablate.report.table import Column, make_table
 from ablate.report.verdicts import cannot_reach, listed
 from ablate.report.writers.plain import rows_lines, table_text
-from ablate.study.axis_text import plain, short_axis
+from ablate.study.axis_text import plain, short_axis, shown_value
 
 MAX_REMARKS = 40
 
@@ -65,7 +65,7 @@ def _variant_lines(plan: dict[str, Any], states: Counter[str]) -> Iterator[str]:
         row = (
             variant.get("title", DASH),
             variant["net"],
-            *map(plain, variant["axes"].values()),
+            *map(shown_value, variant["axes"].values()),
             blocks_text(variant["blocks_per_group"]),
             f"{variant['parameters']:,}",
             quantity(variant["multiply_adds"]),
@@ -132,7 +132,7 @@ def _program_text(plan: dict[str, Any]) -> str:
     rows = [
         [
             *([one["net"]] if titled else []),
-            *(plain(one["axes"][axis]) for axis in axes),
+            *(shown_value(one["axes"][axis]) for axis in axes),
             one["trials"][0]["id"] or DASH,
             count_states(t["state"] for t in one["trials"]),
         ]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.nets.counts import Counts
-from ablate.study.axis_text import plain, short_axis
+from ablate.study.axis_text import plain, short_axis, shown_value
 from ablate.study.costs import named_cost
 from ablate.study.decision import CostName
 from ablate.study.program import ProgramTrial, ProgramVariant
@@ -118,10 +118,4 @@ def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> st
     if isinstance(variant, ProgramVariant):
         return variant.net
     beside = {axis: value for axis, value in values.items() if axis.startswith(("recipe.", "data."))}
-    return ", ".join([variant.net, *(f"{short_axis(axis)} {_plain(value)}" for axis, value in beside.items())])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, (dict, list)):
-        return plain(value)
-    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    return ", ".join([variant.net, *(f"{short_axis(axis)} {shown_value(value)}" for axis, value in beside.items())])

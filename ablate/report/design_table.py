@@ -10,7 +10,7 @@ from ablate.report.compared import Compared
 from ablate.report.numbers import with_minus
 from ablate.report.table import NO_VALUE, Cell, ShapedColumn, words
 from ablate.report.verdicts import LEAST_LEVEL
-from ablate.study.axis_text import plain, readable, short_label
+from ablate.study.axis_text import plain, readable, short_label, shown_value
 from ablate.study.designs import Design
 from ablate.study.short_names import BASE
 
@@ -93,7 +93,7 @@ def axis_cell(variant: Any, axis: str, value: Any) -> Cell:
         axis: The axis.
         value: The value.
     """
-    return Cell(value, variant.labels.get(axis) or readable(axis, plain(value)))
+    return Cell(value, variant.labels.get(axis) or readable(axis, shown_value(value)))
 
 
 def difference_column(analysis: Compared[Any]) -> ShapedColumn | None:

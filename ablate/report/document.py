@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Union
 
-from ablate.report.numbers import DASH, finite, is_number
+from ablate.report.numbers import finite, is_number
 from ablate.report.table import Table
-from ablate.study.axis_text import plain, short_axis
+from ablate.study.axis_text import plain, short_axis, shown_value
 from ablate.study.decision import TEST_ERROR, Decision
 
 LEAST_AXES = 3  # two axes are seen at once in a table
@@ -121,7 +121,7 @@ def parallel_axes(found: Iterable[tuple[str, Mapping[str, Any], float | None]], 
     numeric = {axis for axis in varied if all(is_number(axes.get(axis)) for _, axes, _ in shown)}
 
     def value(axes: Mapping[str, Any], axis: str) -> float | str:
-        return axes[axis] if axis in numeric else plain(axes[axis]) if axis in axes else DASH
+        return axes[axis] if axis in numeric else shown_value(axes.get(axis))
 
     rows = tuple((name, tuple(value(axes, axis) for axis in varied), finite(measure)) for name, axes, measure in shown)
     return ParallelAxes(tuple(map(short_axis, varied)), rows, decision)

@@ -14,7 +14,7 @@ from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.records import FINAL, Record, read_record, trial_directory
 from ablate.records.result import TEST, renamed
 from ablate.report.writers.csv import to_csv
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import plain, shown_value
 from ablate.tracking.event_files import EventFile, file_of, folder_of
 from ablate.tracking.follow import hparams
 from ablate.tracking.packages import need
@@ -136,7 +136,7 @@ def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
 
 def _label(trial: dict[str, Any]) -> str:
     """The name of a trial in TensorBoard: "WRN-10-1 recipe.lr 0.05 seed 0"."""
-    axes = [f"{axis} {plain(value)}" for axis, value in trial.items() if axis.startswith(("recipe.", "data."))]
+    axes = [f"{axis} {shown_value(value)}" for axis, value in trial.items() if axis.startswith(("recipe.", "data."))]
     return " ".join([trial["net"], *axes, f"seed {trial['seed']}"])
 
 

@@ -10,7 +10,7 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.records.imported import Imported
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import shown_value
 from ablate.study.data import Data
 from ablate.study.decision import TEST_ERROR
 from ablate.study.recipe import Recipe
@@ -115,12 +115,12 @@ def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[t
     matched = {id(match.row) for summary in summaries if (match := find_published(study, summary))}
     known, measure = {summary.variant.data.stands_for for summary in summaries}, published_measure(study)
 
-    def shown(row: PublishedRow) -> bool:
+    def shown_value(row: PublishedRow) -> bool:
         values = row.of(measure)
         stated = not values or bool(known & set(values))
         return id(row) not in matched and stated and (bool(row.not_run) or row.architecture is None)
 
-    return [(table, row) for table in study.published for row in table.rows if shown(row)]
+    return [(table, row) for table in study.published for row in table.rows if shown_value(row)]
 
 
 def _data_of(values: Mapping[str, float], data: Data, named: bool) -> str:
@@ -167,8 +167,8 @@ def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
     for field in one:
         if field in other and field not in NOT_COMPARED and not _same(one[field], other[field]):
             named = "" if field in ("epochs", "precision", "optimizer", "init") else f"{field.replace('_', ' ')} "
-            value = counted(one[field], "epoch") if field == "epochs" else plain(one[field])
-            found.append(f"{named}{value}, not {plain(other[field])}")
+            value = counted(one[field], "epoch") if field == "epochs" else shown_value(one[field])
+            found.append(f"{named}{value}, not {shown_value(other[field])}")
     return found
 
 
@@ -197,5 +197,5 @@ def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]
         found.append(f"images of {ours.image_size} pixels, not {known.image_size}")
     for field in ("preprocess", "augment"):
         if field in theirs and getattr(ours, field) != theirs[field]:
-            found.append(f"{field} {plain(getattr(ours, field))}, not {plain(theirs[field])}")
+            found.append(f"{field} {shown_value(getattr(ours, field))}, not {shown_value(theirs[field])}")
     return found

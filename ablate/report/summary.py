@@ -19,7 +19,7 @@ from ablate.records.result import FINAL
 from ablate.report.measured import measured
 from ablate.report.numbers import finite
 from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
-from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, shown_value
 from ablate.study.data import ExtraTest
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
@@ -74,7 +74,7 @@ class Summary(Seeds[Trial]):
         beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis in beside and axis in axes:
-                parts.append(self.variant.labels.get(axis) or named_value(axis, plain(value)))
+                parts.append(self.variant.labels.get(axis) or named_value(axis, shown_value(value)))
         return ", ".join([self.net, *parts])
 
     @property

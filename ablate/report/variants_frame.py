@@ -13,7 +13,7 @@ from ablate.report.rounds_table import rounds_values
 from ablate.report.seeds import S
 from ablate.report.summary import Summary
 from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
-from ablate.study.axis_text import DATA_TITLE, plain
+from ablate.study.axis_text import DATA_TITLE, shown_value
 from ablate.study.designs import Designed
 from ablate.study.study import PublishedRow
 
@@ -37,7 +37,7 @@ def variant_rows(analysis: StudyAnalysis) -> list[dict[str, Any]]:
 
 
 def _variant_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
-    axes = {axis: plain(value) for axis, value in summary.axes.items() if axis != DATA_TITLE}
+    axes = {axis: shown_value(value) for axis, value in summary.axes.items() if axis != DATA_TITLE}
     goal = {"goal": summary.decision.goal} if summary.decision.maximized else {}
     published: dict[str, Any] = {}
     if match := analysis.match(summary):

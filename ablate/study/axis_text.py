@@ -10,14 +10,27 @@ from ablate.kinds.recipes import RECIPES
 
 ARGUMENT = "args."  # prefix of the axes that are arguments of user-defined code
 RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
+ABSENT = "–"  # in place of a value that a variant does not have
+YAML_WORDS = {True: "true", False: "false", None: "null"}  # by Python's values
+
+
+def shown_value(value: Any) -> str:
+    """The text of a variant's value on an axis, for tables and captions: as plain(), and ABSENT for None.
+
+    Args:
+        value: As plain() takes it; None where the variant has none.
+    """
+    return ABSENT if value is None else plain(value)
 
 
 def plain(value: Any) -> str:
-    """A value as text, with at most six significant digits: 0.05, not 0.05000000000000001.
+    """A value as text in YAML's words, with at most six significant digits: 0.05, not 0.05000000000000001.
 
     Args:
-        value: A number, a text, or a list or mapping of them.
+        value: A number, a text, true, false or null, or a list or mapping of them.
     """
+    if value is None or isinstance(value, bool):
+        return YAML_WORDS[value]
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
@@ -63,7 +76,7 @@ def readable(axis: str, text: str) -> str:
         return RECIPES[text].title if text in RECIPES else text
     if not axis.startswith(("recipe.", "data.")) or ".args." in axis or axis == "data.title" or ":" in text:
         return text  # the author's own words
-    return {"True": "on", "False": "off"}.get(text, text.replace("_", " "))
+    return {"true": "on", "false": "off"}.get(text, text.replace("_", " "))
 
 
 def short_label(axis: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate.study.axes import BESIDE
-from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain
+from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, plain, shown_value
 from ablate.study.fields import value_at
 from ablate.study.study import Trial, Variant
 
-OPEN, NONE = "open", "none"  # in place of a value that is not chosen yet, and of one that a variant does not have
+OPEN = "open"  # in place of a value that is not chosen yet
 
 
 def label(variant: Variant) -> str:
@@ -56,7 +56,9 @@ def fold_of(trial: Trial) -> int | None:
 
 
 def axis_value(variant: Variant, axis: str) -> Any:
-    """The value of a recipe.* or data.* axis in a variant, or of one that is tuned; "all" for a size that is not given.
+    """The value of a recipe.* or data.* axis in a variant, or of one that is tuned; None where the variant has none.
+
+    A number of images that is not given is "all".
 
     Args:
         variant: The variant.
@@ -67,7 +69,7 @@ def axis_value(variant: Variant, axis: str) -> Any:
     if axis in variant.tuned:
         return variant.tuned[axis]
     if not axis.startswith(BESIDE):
-        return NONE  # a tuned axis that another one's value leaves out
+        return None  # a tuned axis that another one's value leaves out
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
     if isinstance(written := variant.axes.get(axis), dict):
@@ -77,7 +79,7 @@ def axis_value(variant: Variant, axis: str) -> Any:
         value = value_at(variant.recipe, field)
         return variant.recipe.used.get(field) if value is None else value
     value = value_at(variant.data, field)
-    return "all" if value is None else value
+    return "all" if value is None and field in ("train_size", "test_size") else value
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
@@ -102,7 +104,7 @@ def values_as_text(variants: Sequence[Variant]) -> list[dict[str, str]]:
         {
             **{axis: plain(value) for axis, value in variant.network.items() if value is not None},
             **{axis: plain(value) for axis, value in variant.axes.items()},
-            **{axis: plain(axis_value(variant, axis)) for axis in beside},
+            **{axis: shown_value(axis_value(variant, axis)) for axis in beside},
             "net": variant.net,
         }
         for variant in variants

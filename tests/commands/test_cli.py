@@ -108,6 +108,19 @@ def test_plan_before_any_run(ablate: Command, tiny: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "runs").exists()
 
 
+def test_values_of_axes_are_shown_in_the_words_of_yaml(ablate: Command, tmp_path: Path) -> None:
+    grids = (
+        "[{grid: {net: NIN, recipe.schedule: [step]}}, {grid: {net: NIN, recipe.schedule: [one_cycle], {}: [true, false]}}]"
+    )
+    (tmp_path / "axes.yaml").write_text(
+        f"name: axes\ndata: digits\nrecipe: wrn_cifar\nseeds: 0\nvariants: {grids.replace('{}', 'recipe.cycle_momentum')}\n"
+    )
+    rows = [[cell.strip() for cell in line.split("|")] for line in ablate("plan", "axes.yaml").stdout.splitlines()[2:5]]
+    assert [row[2:4] for row in rows] == [["step", "–"], ["one_cycle", "true"], ["one_cycle", "false"]]
+    counts = ablate("report", "axes.yaml").stdout
+    assert not {"None", "True", "False"} & set(counts.replace("|", " ").split())
+
+
 def test_status_names_failures_with_cause_and_log(
     driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.counted import GrowthLine, GrowthPanel, Scaling, StepTime, StepTimes
 from ablate.report.growth import net_axes
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import shown_value
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
@@ -33,7 +33,7 @@ def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             for axis in shown
         ]
         panels.append(GrowthPanel(measure.replace("_", "-"), of_base, lines))
-    values = ", ".join(f"{axis} = {plain(axes[axis])}" for axis in shown)
+    values = ", ".join(f"{axis} = {shown_value(axes[axis])}" for axis in shown)
     caption = f"Networks for {analysis.study.data.title}. One axis at a time from {base.net}: {values}"
     yield FigureInfo(Scaling(base.net, panels), analysis.study.title, caption)
 
