@@ -115,12 +115,12 @@ def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[t
     matched = {id(match.row) for summary in summaries if (match := find_published(study, summary))}
     known, measure = {summary.variant.data.stands_for for summary in summaries}, published_measure(study)
 
-    def shown_value(row: PublishedRow) -> bool:
+    def shown(row: PublishedRow) -> bool:
         values = row.of(measure)
         stated = not values or bool(known & set(values))
         return id(row) not in matched and stated and (bool(row.not_run) or row.architecture is None)
 
-    return [(table, row) for table in study.published for row in table.rows if shown_value(row)]
+    return [(table, row) for table in study.published for row in table.rows if shown(row)]
 
 
 def _data_of(values: Mapping[str, float], data: Data, named: bool) -> str:
