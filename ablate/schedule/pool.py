@@ -10,31 +10,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ablate.schedule.slots import Slot
 
 MOST_BROKEN = 2  # trials in a row that may break on a GPU before it is closed
 
 
+@dataclass(eq=False)
 class Ticket:
     """A task's request for a slot.
 
     Args:
         label: The task's name for people.
-
-    Attributes:
         broke_on: The names of the GPUs on which it broke.
         trained: Whether its last attempt reported an epoch, so that the GPU is not useless and there is a checkpoint.
         model: The kind of GPU of its last attempt; it goes on on one of that kind if it can choose.
         attempts: How often it was tried.
     """
 
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.broke_on: list[str] = []
-        self.trained = False
-        self.model = ""
-        self.attempts = 0
+    label: str
+    broke_on: list[str] = field(default_factory=list)
+    trained: bool = False
+    model: str = ""
+    attempts: int = 0
 
 
 class SlotPool:

@@ -97,8 +97,7 @@ def evaluate(
         raise DataError(f"{data}: `classes` and `image_size` must be given")
     if image_size not in (None, size):
         raise DataError(f"{data}: `image_size`: found {image_size}; allowed: {size}")
-    console = console or Console(stderr=True)
-    on = configure(device)
+    console, on = console or Console(stderr=True), configure(device)
     layers = blueprint(architecture, classes, (known.channels, size, size))
     count(layers)  # raises an error for images that are too small for the network
     network = build(layers)

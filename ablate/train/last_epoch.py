@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
@@ -29,6 +30,7 @@ Part = Union[LabelledTensors, Streamed]
 Positions = npt.NDArray[Any]  # shape (N,)
 
 
+@dataclass(eq=False)
 class LastEpoch:
     """The evaluations of a trial after its last epoch.
 
@@ -44,20 +46,17 @@ class LastEpoch:
         beat: Called after each step.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        positions: dict[str, Positions],
-        networks: dict[str, nn.Module],
-        averaged: bool,
-        normalization: Normalization,
-        hooks: Hooks | None = None,
-        group: ProcessGroup = ALONE,
-        beat: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.job, self.positions, self.networks, self.averaged = job, positions, networks, averaged
-        self.normalization, self.hooks, self.group, self.beat = normalization, hooks, group, beat
-        self.data = job.trial.data
+    job: Job
+    positions: dict[str, Positions]
+    networks: dict[str, nn.Module]
+    averaged: bool
+    normalization: Normalization
+    hooks: Hooks | None = None
+    group: ProcessGroup = ALONE
+    beat: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.data = self.job.trial.data
         self.left = self.data.keep.most
 
     def testing(self, part: Part, weights: str = TESTED) -> Testing:
