@@ -95,12 +95,7 @@ def write_archive(members: Mapping[str, bytes], path: Path) -> None:
 
 
 def local_paths(members: Mapping[str, bytes], experiment: AnyExperiment) -> list[str]:
-    """A line for each file of an archive that names a folder of this machine, as a study file or own code may.
-
-    Args:
-        members: Of archive_members().
-        experiment: That they are of.
-    """
+    """A line for each file of an archive that names a folder of this machine, as a study file or own code may."""
     folders = {Path.home(), Path.cwd(), experiment.study.folder.resolve(), experiment.runs.resolve()}
     needles = sorted(f"{folder}/" for folder in folders if len(folder.parts) > 1)
     return [

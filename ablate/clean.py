@@ -137,11 +137,7 @@ def _unknown(experiments: Sequence[AnyExperiment]) -> Iterator[str]:
 
 
 def searches_of(experiment: AnyExperiment) -> list[SearchExperiment]:
-    """The searches that a study gives its variants; none for other studies.
-
-    Args:
-        experiment: Of a study or a search.
-    """
+    """The searches that a study gives its variants; none for other studies."""
     if isinstance(experiment, SearchExperiment):
         return []
     location = experiment.location() if isinstance(experiment, Experiment) else None
@@ -151,9 +147,6 @@ def searches_of(experiment: AnyExperiment) -> list[SearchExperiment]:
 
 def carry_out(plan: Cleaning) -> Cleaning:
     """Remove what a plan says, and return what was removed. What has changed since, or is being trained, is left.
-
-    Args:
-        plan: Of plan_clean().
 
     Raises:
         OSError: A file cannot be removed.

@@ -49,12 +49,7 @@ class AblateError(Exception):
 
 
 def describe_error(error: BaseException, text: str) -> str:
-    """What failed, in words: the text alone where it is written for the user, else after the type of the error.
-
-    Args:
-        error: Any.
-        text: Its message, or a part of it.
-    """
+    """What failed, in words: the text alone where it is written for the user, else after the type of the error."""
     return text if isinstance(error, AblateError) else f"{type(error).__name__}: {text}"
 
 

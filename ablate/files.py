@@ -48,11 +48,7 @@ def content_id(data: bytes) -> str:
 
 
 def expand(path: str | Path) -> Path:
-    """A path with ~ and $VARIABLES replaced, as a shell would; what is not known stays as it is.
-
-    Args:
-        path: As a user wrote it.
-    """
+    """A path with ~ and $VARIABLES replaced, as a shell would; what is not known stays as it is."""
     return Path(os.path.expanduser(os.path.expandvars(path)))
 
 
@@ -87,11 +83,7 @@ def regular_file(path: Path) -> Path:
 
 
 def is_real_directory(path: Path) -> bool:
-    """Whether there is a directory at a path, and not only a link to one.
-
-    Args:
-        path: Any path.
-    """
+    """Whether there is a directory at a path, and not only a link to one."""
     return path.is_dir() and not path.is_symlink()
 
 

@@ -54,11 +54,6 @@ def probed_memory(trials: Sequence[Trial], runs: Path, backend: Backend) -> dict
     """The bytes that a training of each trial was measured to take on a GPU, by the trial's id.
 
     A probe on a GPU of the backend counts more than one on another GPU. A trial that was not probed is left out.
-
-    Args:
-        trials: To train.
-        runs: Directory of the records and probes.
-        backend: Where they run.
     """
     models = {slot.model for slot in backend.slots}
     probes = [probe for probe in read_probes(runs) if probe.kind == "cuda" and probe.peak_memory_bytes]

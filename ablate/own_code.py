@@ -153,11 +153,7 @@ def read_own_code(value: Mapping[str, Any], folders: tuple[Path, ...]) -> OwnCod
 
 
 def own_code_error(value: Mapping[str, Any]) -> str:
-    """The error in a mapping that names own code, without the name of its key; "" if there is none.
-
-    Args:
-        value: As a study file writes it.
-    """
+    """The error in a mapping that names own code, without the name of its key; "" if there is none."""
     if unknown := [str(key) for key in value if key not in KEYS]:
         return f": unknown key '{unknown[0]}'; {allowed(unknown[0], KEYS)}"
     if not isinstance(value.get("python"), str) or not REFERENCE.fullmatch(value["python"]):

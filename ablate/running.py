@@ -67,11 +67,7 @@ class Running:
         return self.train_images / seconds if self.train_images and seconds else None
 
     def as_json(self, decision: Decision) -> dict[str, Any]:
-        """Plain values under stable names; times in seconds.
-
-        Args:
-            decision: The measure that is shown.
-        """
+        """Plain values under stable names; times in seconds."""
         value = next((row[decision.column] for row in reversed(self.rows) if row.get(decision.column) is not None), None)
         fold = None if isinstance(self.trial, ProgramTrial) else fold_of(self.trial)
         return {

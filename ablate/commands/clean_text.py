@@ -18,12 +18,7 @@ HEADS = {
 
 
 def clean_text(found: Cleaning, deleted: bool) -> str:
-    """What can be removed, or was: a table for each kind, a line for each trial that is left, and the sum.
-
-    Args:
-        found: What can be removed, or was.
-        deleted: Whether it was removed.
-    """
+    """What can be removed, or was: a table for each kind, a line for each trial that is left, and the sum."""
     blocks = []
     for what, head in HEADS.items():
         if items := [one for one in found.items if one.what == what]:

@@ -56,11 +56,7 @@ RUNS = Path("runs")
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON to stdout.
-
-    Args:
-        value: Plain values.
-    """
+    """Print a value as indented JSON to stdout."""
     import orjson
 
     try:
@@ -70,11 +66,7 @@ def print_json(value: Any) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print the text of a command to stdout, on a terminal with its Markdown tables drawn.
-
-    Args:
-        text: Its tables are Markdown.
-    """
+    """Print the text of a command to stdout, on a terminal with its Markdown tables drawn."""
     if sys.stdout.isatty():
         from rich.console import Console
 
@@ -89,9 +81,6 @@ def say(*texts: str) -> None:
     """Print messages to stderr, with parameter names written as flags; see with_flags().
 
     On a terminal long lines are broken between words.
-
-    Args:
-        texts: The messages.
     """
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
     for line in (printable(line) for text in texts for line in with_flags(text).split("\n")):

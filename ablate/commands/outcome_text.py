@@ -22,11 +22,7 @@ MOST_ALIKE = 2  # trials that failed by the same cause; of more the first is nam
 
 
 def run_text(summary: RunSummary) -> str:
-    """The summary of a run: a line of counts, then a line per trial that failed, diverged or could not be measured.
-
-    Args:
-        summary: The summary of the run.
-    """
+    """The summary of a run: a line of counts, then a line per trial that failed, diverged or could not be measured."""
 
     tuning = []
     if summary.tried or summary.untuned:
@@ -80,11 +76,7 @@ def found_text(analysis: StudyAnalysis | ProgramAnalysis, command: str) -> str:
 
 
 def search_text(summary: SearchSummary) -> str:
-    """The summary of a search: a line of counts, the best candidate, then a line per failed candidate.
-
-    Args:
-        summary: The summary of the search.
-    """
+    """The summary of a search: a line of counts, the best candidate, then a line per failed candidate."""
     ended = summary.done_before + summary.evaluated + summary.pruned + summary.elsewhere
     left = summary.candidates - ended - len(summary.failed)
     counts = [f"{summary.evaluated} evaluated", f"{summary.pruned} pruned", f"{summary.done_before} before"]
@@ -98,11 +90,7 @@ def search_text(summary: SearchSummary) -> str:
 
 
 def verification_text(found: Verification) -> str:
-    """The result of each trial that was trained again, and how many are bit-equal.
-
-    Args:
-        found: The results of `verify`.
-    """
+    """The result of each trial that was trained again, and how many are bit-equal."""
     equal = sum(verdict.equal for verdict in found.trials)
     lines = [verdict_text(verdict) for verdict in found.trials]
     chosen = f"chosen from {found.recorded} recorded trials with --seed {found.seed}"
@@ -111,11 +99,7 @@ def verification_text(found: Verification) -> str:
 
 
 def verdict_text(verdict: VerifiedTrial) -> str:
-    """The result of one trial that was trained again; a second line lists what has changed, such as versions or images.
-
-    Args:
-        verdict: The result of the trial.
-    """
+    """The result of one trial that was trained again; a second line lists what has changed, such as versions or images."""
     name = f"{verdict.label} ({verdict.id})"
     if verdict.cause:
         return f"{name}: could not be trained again: {verdict.cause}"
@@ -136,11 +120,7 @@ def verdict_text(verdict: VerifiedTrial) -> str:
 
 
 def adoption_text(found: Adoption) -> str:
-    """What became of the records under earlier code: a line or two for each variant, then how many were taken over.
-
-    Args:
-        found: The outcome of `adopt`.
-    """
+    """What became of the records under earlier code: a line or two for each variant, then how many were taken over."""
     if not found.variants:
         return "nothing to adopt: no trial without a record has one under earlier code"
     lines = []
@@ -159,12 +139,7 @@ def adoption_text(found: Adoption) -> str:
 
 
 def kept_text(kept: Kept | None, runs: Path) -> list[str]:
-    """What travels with a report, a line each; none without records.
-
-    Args:
-        kept: The records beside the report.
-        runs: The runs directory.
-    """
+    """What travels with a report, a line each; none without records."""
     if kept is None or not kept.trials or kept.directory == runs:
         return []
     size = bytes_text(kept.size)
@@ -177,11 +152,7 @@ def kept_text(kept: Kept | None, runs: Path) -> list[str]:
 
 
 def bytes_text(size: int) -> str:
-    """A size, such as "640 bytes", "12 kB" or "7.8 MB".
-
-    Args:
-        size: In bytes.
-    """
+    """A size that is given in bytes, such as "640 bytes", "12 kB" or "7.8 MB"."""
     for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
         if size >= 0.9995 * 1000**power:
             value = size / 1000**power
@@ -190,11 +161,7 @@ def bytes_text(size: int) -> str:
 
 
 def merge_text(plan: MergePlan) -> str:
-    """The summary of a merge in one line.
-
-    Args:
-        plan: The plan that was carried out.
-    """
+    """The summary of a merge in one line."""
     counts = [f"recorded: {plan.finished} copied, {plan.equal} there already"]
     unfinished = len(plan.copies) - plan.finished
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
@@ -206,11 +173,7 @@ def merge_text(plan: MergePlan) -> str:
 
 
 def imported_text(draft: Draft) -> str:
-    """A summary of a log in one line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)".
-
-    Args:
-        draft: Of draft_torchnet().
-    """
+    """A summary of a log in one line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)"."""
     log, last = draft.log, draft.log.rows[-1]
     short = log.planned_epochs not in (None, len(log.rows))
     epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"

@@ -132,9 +132,5 @@ def _candidates_blocks(status: dict[str, Any]) -> list[str]:
 
 
 def count_states(states: Iterable[str]) -> str:
-    """The number of trials per state, such as "3 recorded, 2 missing".
-
-    Args:
-        states: The state of each trial.
-    """
+    """The number of trials per state, such as "3 recorded, 2 missing"."""
     return ", ".join(f"{n} {state}" for state, n in Counter(states).items())

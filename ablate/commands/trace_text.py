@@ -11,11 +11,7 @@ from ablate.report.writers.plain import table_text
 
 
 def trace_text(trace: Trace) -> str:
-    """A table with one row per trial, then the origin of the value.
-
-    Args:
-        trace: As returned by trace_cell().
-    """
+    """A table with one row per trial, then the origin of the value."""
     lines = [
         printable(
             f"{trace.table}, row {trace.row} of {trace.rows} ({trace.name}), {trace.column}: {trace.value or 'empty'}"

@@ -273,11 +273,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_report(document: Document) -> None:
-    """Print a report to stdout: in brief on a terminal, else whole, as Markdown.
-
-    Args:
-        document: The report.
-    """
+    """Print a report to stdout: in brief on a terminal, else whole, as Markdown."""
     if sys.stdout.isatty():
         from rich.console import Console
 

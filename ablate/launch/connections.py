@@ -100,11 +100,6 @@ def following(
 
 
 def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
-    """A function that prints a line of text without markup or highlighting, on a terminal broken between words.
-
-    Args:
-        console: Where it is printed.
-        quiet: Whether to print nothing.
-    """
+    """A function that prints a line of text without markup or highlighting, on a terminal broken between words."""
     piped = not console.is_terminal
     return lambda line: None if quiet else console.print(printable(line), highlight=False, markup=False, soft_wrap=piped)

@@ -110,11 +110,7 @@ class Broken(Exception):
 
 
 def has_broken(error: BaseException) -> bool:
-    """Whether the process, its GPU or its memory caused an error, so that a new process may succeed.
-
-    Args:
-        error: What the work raised.
-    """
+    """Whether the process, its GPU or its memory caused an error, so that a new process may succeed."""
     if type(error).__module__.partition(".")[0] == "ablate":
         return isinstance(error, Broken)
     told = isinstance(error, RuntimeError) and any(words in str(error) for words in _BROKEN_WORDS)

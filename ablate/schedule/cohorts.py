@@ -95,9 +95,6 @@ class Cohorts:
         """Yield the outcome of each trial of a joined task, and whether the trial reported how it ended.
 
         A trial that did not report it has the outcome of the joined task.
-
-        Args:
-            outcome: Of a joined task.
         """
         for member in self.members[outcome.task.id]:
             status, cause = self.ended.get(member.id, (outcome.status, outcome.cause))

@@ -14,14 +14,7 @@ from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, Work, 
 
 
 def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
-    """Run all tasks, longest first, and yield the outcome of each as it ends; a task has failed if its work raises.
-
-    Args:
-        work: Does one task.
-        tasks: In any order.
-        stop: How far the run is asked to stop.
-        on_event: Receives the events of all tasks.
-    """
+    """Run all tasks, longest first, and yield the outcome of each as it ends; a task has failed if its work raises."""
     with open_inline(work, stop) as run:
         for task in longest_first(list(tasks)):
             yield run(task, on_event)
@@ -29,12 +22,7 @@ def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent)
 
 @contextlib.contextmanager
 def open_inline(work: Work, stop: Stop) -> Iterator[Executor]:
-    """Yield run(task, on_event) -> Outcome, as local.open_workers() does: one task at a time, in the calling thread.
-
-    Args:
-        work: Does one task.
-        stop: How far the run is asked to stop.
-    """
+    """Yield run(task, on_event) -> Outcome, as local.open_workers() does: one task at a time, in the calling thread."""
     free = threading.Lock()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:

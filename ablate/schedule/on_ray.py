@@ -171,19 +171,11 @@ class Flags:
         self.stopped = True
 
     def end(self, key: str) -> None:
-        """Ask one task to end.
-
-        Args:
-            key: Of the task's attempt.
-        """
+        """Ask one task to end."""
         self.ended.add(key)
 
     def ask(self, key: str) -> bool:
-        """Whether a task must end.
-
-        Args:
-            key: Of the task's attempt.
-        """
+        """Whether a task must end."""
         return self.stopped or key in self.ended
 
 

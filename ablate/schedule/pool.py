@@ -55,9 +55,6 @@ class SlotPool:
         """A context manager that waits for a slot and gives its index; the slot is free again at the end.
 
         Tasks that are tried again come first, the others in the order in which they ask.
-
-        Args:
-            ticket: Of the task.
         """
         with self._changed:
             again = sum(one.attempts > 0 for one in self._waiting)
@@ -79,13 +76,7 @@ class SlotPool:
                 self._changed.notify_all()
 
     def note_broken(self, index: int, ticket: Ticket, cause: str) -> list[str]:
-        """Note that a task broke in a slot, and return what there is to say of the GPUs.
-
-        Args:
-            index: Of the slot.
-            ticket: Of the task.
-            cause: In words.
-        """
+        """Note that a task broke in a slot, and return what there is to say of the GPUs."""
         slot = self.slots[index]
         if slot.device == "cpu":
             return []
@@ -104,11 +95,7 @@ class SlotPool:
         return said + [f"{name} is used again: {ticket.label} broke on {slot.words} too" for name in sorted(closed - now)]
 
     def note_trained(self, index: int) -> None:
-        """Note that a task came to its end in a slot, so its GPU works.
-
-        Args:
-            index: Of the slot.
-        """
+        """Note that a task came to its end in a slot, so its GPU works."""
         with self._changed:
             self._broken[self.slots[index].name] = []
             self._changed.notify_all()
@@ -144,9 +131,5 @@ class SlotPool:
 
 
 def under_way(slots: Sequence[Slot]) -> int:
-    """How many tasks to have under way: one more than there are slots if a trial may have to wait for another GPU.
-
-    Args:
-        slots: All slots.
-    """
+    """How many tasks to have under way: one more than there are slots if a trial may have to wait for another GPU."""
     return len(slots) + (len({slot.name for slot in slots}) > 1 and slots[0].device != "cpu")

@@ -108,11 +108,7 @@ class Progress:
             self.quiet = True
 
     def say(self, message: str) -> None:
-        """Print a permanent line, above the bars with their next redraw.
-
-        Args:
-            message: The line.
-        """
+        """Print a permanent line, above the bars with their next redraw."""
         with self.lock:
             if self.live:
                 self.unsaid.append(message)

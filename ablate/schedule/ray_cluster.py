@@ -215,10 +215,6 @@ def _has(node: Mapping[str, Any], name: str) -> float:
 
 
 def in_words(error: BaseException) -> str:
-    """The cause of a Ray error, in one line.
-
-    Args:
-        error: Any.
-    """
+    """The cause of a Ray error, in one line."""
     name = type(error).__name__
     return f"{name}: {next(iter(str(error).strip().splitlines()), name)}"

@@ -102,9 +102,5 @@ def turn(cost: float, retried: bool = False) -> tuple[bool, float]:
 
 
 def longest_first(tasks: list[Task]) -> list[Task]:
-    """The tasks in the order in which they start, by turn(); the sort is stable.
-
-    Args:
-        tasks: In any order.
-    """
+    """The tasks in the order in which they start, by turn(); the sort is stable."""
     return sorted(tasks, key=lambda task: turn(task.cost))

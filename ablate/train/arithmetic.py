@@ -64,9 +64,6 @@ NO_ALGORITHM = "does not have a deterministic implementation"  # in torch's mess
 def refusals_explained(network: str) -> Iterator[None]:
     """A context manager that names the remedy where an operation of a reader's code has no deterministic algorithm.
 
-    Args:
-        network: Its name.
-
     Raises:
         RunError: There is such an operation.
     """
@@ -100,11 +97,6 @@ def products_kept() -> Iterator[None]:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """The context of the recipe's precision: autocast to its type, or autocast that is disabled.
-
-    Args:
-        recipe: Of the trial.
-        device: Of the network.
-    """
+    """The context of the recipe's precision: autocast to its type, or autocast that is disabled."""
     cast = recipe.arithmetic.cast
     return torch.autocast(device.type, getattr(torch, cast or "bfloat16"), enabled=bool(cast))

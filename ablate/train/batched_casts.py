@@ -41,11 +41,7 @@ class BatchedCasts:
             norm.num_batches_tracked = None
 
     def end(self, batches: int) -> None:
-        """Attach the counters to the batch norms again, with the batches of the pass added.
-
-        Args:
-            batches: How many batches the pass had.
-        """
+        """Attach the counters to the batch norms again, with the batches of the pass added."""
         for norm, counter in self.counters:
             assert counter is not None
             norm.num_batches_tracked = counter.add_(batches)

@@ -27,11 +27,7 @@ GPU_TEST_BATCH = 500  # of which 10,000 leave no smaller batch, for which a CUDA
 
 
 def resident_batch(device: torch.device) -> int:
-    """How many images a test batch has, if they are resident on a device.
-
-    Args:
-        device: Of the images.
-    """
+    """How many images a test batch has, if they are resident on a device."""
     return GPU_TEST_BATCH if device.type == "cuda" else TEST_BATCH
 
 
@@ -262,11 +258,7 @@ class TrainingBatches(Batches):
 
 
 def class_weights(batches: TrainingBatches) -> Tensor:
-    """The weight of each class in a balanced loss, float32 (classes,), on the device; their mean over the images is 1.
-
-    Args:
-        batches: The training images.
-    """
+    """The weight of each class in a balanced loss, float32 (classes,), on the device; their mean over the images is 1."""
     return balanced(batches.part.labels, batches.data.classes).float().to(batches.device)
 
 

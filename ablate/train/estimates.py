@@ -23,11 +23,7 @@ from ablate.study.study import Trial, Variant
 
 
 def workload_of(timed: Trial | Variant) -> Workload:
-    """The properties that determine how long a step of a trial takes.
-
-    Args:
-        timed: A trial or a variant.
-    """
+    """The properties that determine how long a step of a trial takes."""
     recipe, data = timed.recipe, timed.data
     return Workload(
         canonical(timed.architecture.identity()),
@@ -56,11 +52,7 @@ def _work_of(recipe: Recipe) -> str:
 
 
 def images_of(data: Data) -> tuple[int, int] | None:
-    """The numbers of (training, test) images of a trial; None if they are not known before a run.
-
-    Args:
-        data: Of the trial.
-    """
+    """The numbers of (training, test) images of a trial; None if they are not known before a run."""
     full = data.full_sizes
     train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
     if (held_out := data.held_out) is not None:
@@ -100,11 +92,7 @@ class Estimate(NamedTuple):
     source: str | None = None
 
     def trial_seconds(self, epochs: int) -> float:
-        """The seconds of a trial, without writing checkpoints and decoding images.
-
-        Args:
-            epochs: How many epochs are trained.
-        """
+        """The seconds of a trial, without writing checkpoints and decoding images."""
         return self.startup_seconds + epochs * self.epoch_seconds
 
 

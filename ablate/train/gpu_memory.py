@@ -67,22 +67,14 @@ def memory_needed(job: Job, cache: ProcessCache) -> Needed:
 
 
 def resident_bytes(data: Data) -> int:
-    """The bytes of a trial's images on a GPU, all at once; 0 if they are streamed or their number is not known.
-
-    Args:
-        data: Of the trial.
-    """
+    """The bytes of a trial's images on a GPU, all at once; 0 if they are streamed or their number is not known."""
     train, test = (0, 0) if data.streamed else images_of(data) or (0, 0)
     once = (data.test_size or data.full_sizes[1] or 0) if data.held_out and data.held_out.test and not data.streamed else 0
     return (train + test + once) * math.prod(data.input_shape) * (4 if PREPROCESSING[data.preprocess].prepare else 1)
 
 
 def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
-    """The (free, total) bytes of a GPU, over all processes that use it; None on the CPU.
-
-    Args:
-        device: Of this process.
-    """
+    """The (free, total) bytes of a GPU, over all processes that use it; None on the CPU."""
     return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
 
 
@@ -99,11 +91,7 @@ def reserved(device: torch.device, most: bool = False) -> int:
 
 
 def used_by_others(device: torch.device) -> int:
-    """The bytes of a GPU that other processes train with; 0 if they use no more than a display does.
-
-    Args:
-        device: Of this process.
-    """
+    """The bytes of a GPU that other processes train with; 0 if they use no more than a display does."""
     free, whole = gpu_memory(device) or (0, 0)
     others = whole - free - reserved(device) - CONTEXT
     return others if others > max(OTHERS * whole, DISPLAY) else 0
@@ -114,9 +102,6 @@ def failed_allocations(device: torch.device) -> int:
 
     cuDNN tries its algorithms in order until it gets the memory for one. So an allocation that fails need raise no error,
     but another algorithm gives other last bits.
-
-    Args:
-        device: Of this process.
     """
     return int(torch.cuda.memory_stats(device).get("num_ooms", 0)) if device.type == "cuda" else 0
 
@@ -145,9 +130,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     An error that only followed from one, as at the end of a capture that failed, is none: after it the allocator goes on to
     fill the graph's pool, and only a new process recovers.
-
-    Args:
-        error: Of torch.
     """
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in FULL)
 

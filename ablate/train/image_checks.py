@@ -47,11 +47,7 @@ def prepare_images(
 
 
 def image_set(data: Data) -> ImageSet:
-    """What the images of a trial are known by: trials with one set are trained on the same files.
-
-    Args:
-        data: Of the trial.
-    """
+    """What the images of a trial are known by: trials with one set are trained on the same files."""
     part, streamed = data.held_out, data.streamed
     parts = (part is not None and not part.test, (part and part.folder) or "")
     return (data.name, data.title, data.root, parts, data.image_size, data.on_damaged, streamed, data.read_options)

@@ -72,11 +72,7 @@ def _check_held_out(data: Data, counts: FileCounts) -> None:
 
 
 def taken_images(used: Iterable[Data]) -> dict[str, str]:
-    """How many images trials take where they take some of a data set, in words by the title of the data.
-
-    Args:
-        used: The data of each variant.
-    """
+    """How many images trials take where they take some of a data set, in words by the title of the data."""
     found: dict[str, dict[str, None]] = {}
     for data in used:
         sizes = ((data.train_size, "training"), (data.test_size, "test"))

@@ -53,10 +53,6 @@ class ImageLoader:
         Images that are streamed are listed, not decoded. If images are held out, they take the place of the test images.
         Unless these are to be evaluated once, they are then never opened, and the digest is that of the training files.
 
-        Args:
-            data: Of the trial.
-            location: Where the images are.
-
         Raises:
             DataError: The images are missing, damaged or not what the data set declares.
             RunError: The task needs a package that is missing.

@@ -134,12 +134,7 @@ def make_optimizer(
 
 
 def scaled(optimizer: torch.optim.Optimizer, recipe: Recipe) -> torch.optim.Optimizer:
-    """Note the ratio of each group's learning rate to the recipe's in the group, and return the optimizer.
-
-    Args:
-        optimizer: Of the user's own.
-        recipe: Says the learning rate.
-    """
+    """Note the ratio of each group's learning rate to the recipe's in the group, and return the optimizer."""
     for group in optimizer.param_groups:
         group[SCALE] = float(group["lr"]) / recipe.rate
     return optimizer

@@ -27,9 +27,6 @@ def own_result_errors(variants: Iterable[Variant]) -> list[str]:
     A network needs a parameter that is trained. Others are called once: steps with a few random images, losses with random
     logits, schedules for the first and the last step, optimizers with the smallest network that is trained with them,
     unless that is large. Nothing is trained.
-
-    Args:
-        variants: Of a study.
     """
     checks: dict[Any, Callable[[], object]] = {}
     ordered = sorted(variants, key=lambda one: one.counts.parameters)

@@ -198,9 +198,5 @@ def _computes_loss(network: nn.Module) -> bool:
 
 
 def has_custom(network: nn.Module) -> bool:
-    """Whether a network contains a user-defined module, which may do anything in its forward pass.
-
-    Args:
-        network: Of a trial.
-    """
+    """Whether a network contains a user-defined module, which may do anything in its forward pass."""
     return any(isinstance(module, CustomModule) for module in network.modules())

@@ -14,11 +14,7 @@ from ablate.train.revision import revision as _revision
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """The provenance of a result, as plain values for result.json.
-
-    Args:
-        device: Where the trial is trained.
-    """
+    """The provenance of a result, as plain values for result.json."""
     return {
         "ablate": ablate.__version__,
         "revision": _revision(),

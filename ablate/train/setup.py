@@ -82,11 +82,6 @@ class ImageCache:
     def load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
         """The images of a trial; the images of another trial are released first.
 
-        Args:
-            data: Of the trial.
-            location: Where the images are.
-            device: Of the trial.
-
         Raises:
             DataError: The images are missing, damaged or not what the data set declares.
         """
