@@ -213,7 +213,7 @@ def _load(name: str, sources: dict[str, Path]) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path[:] = before
-        sys.modules.update({name: module for name, module in hidden.items() if _file(module) not in _files})
+        sys.modules.update({name: module for name, module in hidden.items() if Path(module.__file__ or "") not in _files})
 
 
 def _sources(name: str) -> dict[str, Path]:
@@ -308,10 +308,6 @@ def _normalized(path: Path) -> str:
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
     return ast.dump(tree)
-
-
-def _file(module: ModuleType) -> Path:
-    return Path(module.__file__ or "")
 
 
 @contextmanager

@@ -89,11 +89,7 @@ def say(*texts: str) -> None:
 
 
 def with_flags(text: str) -> str:
-    """A message of the library with flags for the parameters that it names: `slots_per_gpu` becomes --slots-per-gpu.
-
-    Args:
-        text: The message; parameters are in backquotes.
-    """
+    """A message of the library with flags for the parameters that it names: `slots_per_gpu` becomes --slots-per-gpu."""
     return re.sub("`([a-z]+(?:_[a-z]+)*)`", lambda found: f"--{found[1].replace('_', '-')}", text)
 
 

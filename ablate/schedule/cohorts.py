@@ -74,11 +74,7 @@ class Cohorts:
         self.ended: dict[str, tuple[str, str]] = {}
 
     def listener(self, on_event: OnEvent) -> OnEvent:
-        """A listener for the events of the joined tasks that passes each event on with the task of its trial.
-
-        Args:
-            on_event: Receives the events of each trial.
-        """
+        """A listener for the events of the joined tasks that passes each event on with the task of its trial."""
 
         def listen(slot: int, task: Task, event: dict[str, Any]) -> bool | None:
             if "trial" not in event:

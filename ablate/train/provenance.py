@@ -15,6 +15,8 @@ from ablate.train.revision import revision as _revision
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """The provenance of a result, as plain values for result.json."""
+    gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if gpu else f"{cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
     return {
         "ablate": ablate.__version__,
         "revision": _revision(),
@@ -23,9 +25,9 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "torchvision": _version("torchvision"),
         "numpy": _version("numpy"),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": _device_name(device),
+        "device": name,
         "threads": torch.get_num_threads(),
-        **(_libraries() if device.type == "cuda" else {}),
+        **(_libraries() if gpu else {}),
     }
 
 
@@ -33,12 +35,6 @@ def _libraries() -> dict[str, Any]:
     """The versions of what computes on a GPU: CUDA (or ROCm), cuDNN, and the driver where the system tells it."""
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     return {"cuda": torch.version.cuda or torch.version.hip, "cudnn": cudnn and str(cudnn), "driver": nvidia_driver()}
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _version(name: str) -> str | None:

@@ -12,17 +12,9 @@ from typing import Literal
 import torch
 
 Stream = Literal[
-    "initialization",
-    "order",
-    "augmentation",
-    "own_augmentation",
-    "dropout",
-    "stochastic_depth",
-    "mixing",
-    "recipe",
-    "corruption",
-    "proposals",
-]
+    "initialization", "order", "augmentation", "own_augmentation", "dropout", "stochastic_depth", "mixing", "recipe",
+    "corruption", "proposals",
+]  # fmt: skip
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0, batch: int = 0) -> int:
