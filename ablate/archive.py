@@ -13,6 +13,7 @@ import shlex
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -192,26 +193,20 @@ def _versions(report: Report) -> str:
         f"  ablate {__version__}",
         f"  python {platform.python_version()}",
     ]
-    try:
-        names = sorted({re.split(r"[^\w.-]", one)[0] for one in requires(DISTRIBUTION) or () if "extra ==" not in one})
-    except PackageNotFoundError:
-        names = []
-    for name in names:
-        try:
+    needed: list[str] = []
+    with suppress(PackageNotFoundError):
+        needed = requires(DISTRIBUTION) or []
+    for name in sorted({re.split(r"[^\w.-]", one)[0] for one in needed if "extra ==" not in one}):
+        with suppress(PackageNotFoundError):
             lines.append(f"  {name} {version(name)}")
-        except PackageNotFoundError:
-            continue
     return "\n".join([*lines, ""])
 
 
 def _readme(report: Report, study: str, code: Sequence[str], logits: bool) -> str:
     """The text of README.txt."""
     name, title = report.name, report.analysis.study.title or report.name
-    column = report.frames()["table"].columns[-1]
-    for each in report.frames()["table"].columns:
-        if str(each).startswith("median_"):
-            column = each
-            break
+    columns = report.frames()["table"].columns
+    column = next((each for each in columns if str(each).startswith("median_")), columns[-1])
     own = f"These commands run the study's own code, {', '.join(code)}: read it first.\n" if code else ""
     return f"""{title}
 

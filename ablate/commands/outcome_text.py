@@ -23,7 +23,6 @@ MOST_ALIKE = 2  # trials that failed by the same cause; of more the first is nam
 
 def run_text(summary: RunSummary) -> str:
     """The summary of a run: a line of counts, then a line per trial that failed, diverged or could not be measured."""
-
     tuning = []
     if summary.tried or summary.untuned:
         left = f"; not tuned: {counted(summary.untuned, 'variant')}" if summary.untuned else ""

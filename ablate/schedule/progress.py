@@ -20,9 +20,9 @@ from ablate.study.decision import TEST_ERROR, Decision
 
 PLAIN_SECONDS = 60.0
 REDRAW_SECONDS = 0.25  # lines are printed with the next redraw: a redraw takes longer than to start a trial
-# The texts beside the bar of a slot, and their alignment
 WIDE = 100  # characters of a terminal with room for long bars and rates
 BESIDE = 30  # characters beside description and label on a narrower one: bar, "epoch 100/200", "12.75%", spaces
+# The texts beside the bar of a slot, and their alignment.
 FIELDS: dict[str, Literal["left", "right"]] = {"label": "left", "epoch": "right", "error": "right", "rate": "right"}
 
 

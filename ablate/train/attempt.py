@@ -25,7 +25,7 @@ from ablate.records.records import trial_directory
 from ablate.records.result import CODE, FINAL
 from ablate.study.tasks import CLASSIFICATION
 from ablate.train.batches import TrainingBatches
-from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
+from ablate.train.checkpoint import keep_newest, load_checkpoint, most_bytes, save_checkpoint, weight_bytes
 from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
 from ablate.train.optimization import make_optimizer, restore, start_epoch
@@ -39,7 +39,6 @@ from ablate.train.training import Training
 
 CHECKPOINT_SHARE = 0.01  # of the time since the last checkpoint, that one may cost
 LEAST_SECONDS, WRITTEN_A_SECOND = 0.001, 2e8  # what the first checkpoint is taken to cost: seconds, and bytes a second
-SLACK = 2**28  # bytes of a checkpoint beside weights and optimizer: rows, provenance, names
 
 SendEvent = Callable[[dict[str, Any]], None]
 
@@ -106,23 +105,20 @@ class Attempt:
         self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
-        weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
-        self.save_seconds = LEAST_SECONDS + 2 * weights / WRITTEN_A_SECOND  # of a checkpoint; then of the last one
+        self.save_seconds = (
+            LEAST_SECONDS + 2 * weight_bytes(self.network) / WRITTEN_A_SECOND
+        )  # of a checkpoint; then of the last one
         if group.is_first:
             about = {"epochs": recipe.epochs, "train_images": len(train_part.labels), "begun_at": len(self.rows)}
             note_running(self.directory, device=self.made["device"], **about)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
-    def _newest_checkpoint(self) -> dict[str, Any] | None:
-        if self.recipe.own_code:  # it may keep as much as it likes
-            return load_checkpoint(self.directory)
-        weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
-        return load_checkpoint(self.directory, 8 * weights + SLACK)
-
     def _resume(self) -> dict[str, Any]:
         """Load the newest checkpoint, if there is one, and return what is put in place later."""
-        if checkpoint := self.group.broadcast_object(self._newest_checkpoint() if self.group.is_first else None):
+        most = most_bytes(self.network, self.recipe)
+        newest = load_checkpoint(self.directory, most) if self.group.is_first else None
+        if checkpoint := self.group.broadcast_object(newest):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
                     f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "

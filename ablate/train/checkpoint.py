@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ablate.errors import DataError
 from ablate.files import read_file, write_atomically
+from ablate.study.recipe import Recipe
 
 KEPT = 2  # checkpoints of a trial
+MOST = 2**34  # bytes of a checkpoint
+SLACK = 2**28  # bytes of a checkpoint beside weights and optimizer: rows, provenance, names
 NAME = re.compile(r"checkpoint-[0-9]{6,9}\.pt")
 VERSION = 1  # of the content of a state: a state of another version is not read
 KEYS = {"epoch", "network", "optimizer", "data_digest", "rows", "attempts"}  # of a state of this version
@@ -53,7 +57,17 @@ def keep_newest(directory: Path, keep: int) -> None:
         _remove(old)
 
 
-def load_checkpoint(directory: Path, most: int = 2**34) -> dict[str, Any] | None:
+def weight_bytes(network: nn.Module) -> int:
+    """The bytes of a network's weights and running statistics."""
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
+
+
+def most_bytes(network: nn.Module, recipe: Recipe) -> int:
+    """How many bytes a checkpoint of a trial may have; a reader's own code may keep as much as it likes, up to MOST."""
+    return MOST if recipe.own_code else 8 * weight_bytes(network) + SLACK
+
+
+def load_checkpoint(directory: Path, most: int = MOST) -> dict[str, Any] | None:
     """Load the newest intact state of the trial, with its tensors on the CPU; None if there is none.
 
     A checkpoint that is damaged or another trial's is removed, and one of another version is renamed; both print a line.

@@ -50,7 +50,6 @@ def train_cohort(
     Raises:
         Exception: An error that concerns all trials.
     """
-
     cache = cache or ProcessCache()
 
     def tell(job: Job, status: str, cause: str = "") -> None:

@@ -25,9 +25,8 @@ from ablate.records.records import Record
 from ablate.study.data import Data
 from ablate.study.study import Trial
 from ablate.train.arithmetic import autocast, set_as
-from ablate.train.attempt import SLACK
 from ablate.train.batches import TestBatches, resident_batch
-from ablate.train.checkpoint import read_checkpoint
+from ablate.train.checkpoint import most_bytes, read_checkpoint
 from ablate.train.randomness import generator
 from ablate.train.setup import ImageCache, TrialImages, configured
 
@@ -94,9 +93,7 @@ def restore_network(trial: Trial, record: Record, folders: tuple[Path, ...] = ()
     network: nn.Module = build(
         trial.blueprint, generator(trial.seed, "initialization")
     )  # no draw of torch's global generator
-    weights = sum(tensor.nbytes for tensor in network.state_dict().values())
-    most = 2**34 if trial.recipe.own_code else 8 * weights + SLACK
-    state = read_checkpoint(record.directory, record.result["epochs"], most)
+    state = read_checkpoint(record.directory, record.result["epochs"], most_bytes(network, trial.recipe))
     try:
         network.load_state_dict(state.get("average") or state["network"])
     except (RuntimeError, TypeError, AttributeError):  # of tensors with other names or shapes, or of something else

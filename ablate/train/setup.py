@@ -58,6 +58,11 @@ class TrialImages(NamedTuple):
 class ImageCache:
     """Keeps the images of the last trial on the device, because the next trial usually needs the same or another fold."""
 
+    def __init__(self) -> None:
+        self._loader = ImageLoader(lambda line: print(printable(line)))
+        self._key: Any = None
+        self._images: TrialImages | None = None
+
     @property
     def facts(self) -> dict[str, Any]:
         """The facts of an ImageLoader about these images."""
@@ -73,11 +78,6 @@ class ImageCache:
         """The bytes of the images that are on the device."""
         parts = (self._images.train, self._images.test, self._images.final) if self._images else ()
         return sum(tensor.nbytes for part in parts if isinstance(part, LabelledTensors) for tensor in part)
-
-    def __init__(self) -> None:
-        self._loader = ImageLoader(lambda line: print(printable(line)))
-        self._key: Any = None
-        self._images: TrialImages | None = None
 
     def load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
         """The images of a trial; the images of another trial are released first.
