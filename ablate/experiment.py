@@ -217,8 +217,8 @@ class StudyExperiment(StudyTrials[V, T]):
         tuned = run_tunings(mine, self.runs, self.storage, self.location(), options, shown)
         if tuned.stopped:
             return tuned.add_to(RunSummary(shard=options.shard))
-        train = self._run_rounds if self.study.until else self._run_seeds
-        return tuned.add_to(train(mine, options, shown))
+        done = self._run_rounds(options, shown) if self.study.until else self._run_seeds(mine, options, shown)
+        return tuned.add_to(done)
 
     def _run_seeds(self, mine: Sequence[Tuning[V]], options: RunOptions, console: Console) -> RunSummary:
         """Train all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
@@ -231,7 +231,7 @@ class StudyExperiment(StudyTrials[V, T]):
         summary.shard = options.shard
         return summary
 
-    def _run_rounds(self, mine: Sequence[Tuning[V]], options: RunOptions, console: Console) -> RunSummary:
+    def _run_rounds(self, options: RunOptions, console: Console) -> RunSummary:
         """Train round after round of seeds, until the records ask for no more."""
         most = [trial for variants in self._answers for trial in self._all_trials(variants)]
         train = self._runner(self.runs, console)

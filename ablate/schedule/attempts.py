@@ -18,9 +18,9 @@ DIED = "died"  # its process has ended
 LOST = "lost"  # its node has failed
 AGAIN = "again"  # any of them, if the task is tried again
 
-# attempt(slot index, task, ticket, hear) -> (status, cause): tries a task once; `hear` receives the events of the work and
+# attempt(slot index, task, hear) -> (status, cause): tries a task once; `hear` receives the events of the work and
 # returns whether the task is asked to end.
-Attempt = Callable[[int, Task, Ticket, Callable[[dict[str, Any]], "bool | None"]], tuple[str, str]]
+Attempt = Callable[[int, Task, Callable[[dict[str, Any]], "bool | None"]], tuple[str, str]]
 
 
 class Attempts:
@@ -74,7 +74,7 @@ class Attempts:
 
         ticket.trained = False
         on_event(index, task, {"event": "started", "attempt": ticket.attempts, "cause": cause})
-        status, cause = self.attempt(index, task, ticket, hear)
+        status, cause = self.attempt(index, task, hear)
         if status in (DIED, LOST, BROKEN):
             if self.stop.level or self.closed(index):
                 return "interrupted", cause if status == BROKEN else ""

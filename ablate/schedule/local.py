@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from ablate.processes.child import END, STOP
 from ablate.processes.parent import POLL_SECONDS, RETRIES, Child, ChildEnded
 from ablate.schedule.attempts import DIED, Attempts
-from ablate.schedule.pool import Ticket, under_way
+from ablate.schedule.pool import under_way
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
@@ -105,7 +105,7 @@ def open_workers(
     """
     workers = [Worker(work, slot, patience) for slot in slots]
 
-    def attempt(index: int, task: Task, ticket: Ticket, hear: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
+    def attempt(index: int, task: Task, hear: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
         worker = workers[index]
         try:
             status, cause = worker.run(task, hear)

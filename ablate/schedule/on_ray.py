@@ -19,7 +19,6 @@ from typing import Any
 
 from ablate.processes.parent import POLL_SECONDS, RETRIES
 from ablate.schedule.attempts import DIED, LOST, Attempts
-from ablate.schedule.pool import Ticket
 from ablate.schedule.ray_cluster import import_ray, in_words, needs, on_node
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, Stop, Task
@@ -88,9 +87,7 @@ class Cluster:
         self.under_way: dict[Any, RayTask] = {}
         self.done = threading.Event()
 
-    def attempt(
-        self, index: int, task: Task, ticket: Ticket, hear: Callable[[dict[str, Any]], bool | None]
-    ) -> tuple[str, str]:
+    def attempt(self, index: int, task: Task, hear: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
         """Try a task once; an Attempt of Attempts."""
         key, ending, node = uuid.uuid4().hex, False, self.slots[index].node
         remote = self.remote

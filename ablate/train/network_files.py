@@ -32,7 +32,6 @@ class NetworkFormat:
 
     Args:
         name: As in `--to NAME`.
-        words: For people.
         suffix: Of the files.
         write: (network, example images (2, C, H, W), facts as texts) -> the bytes of a file.
         read: (bytes of a file, network of the same layers with other weights) -> what computes logits with the file.
@@ -40,7 +39,6 @@ class NetworkFormat:
     """
 
     name: str
-    words: str
     suffix: str
     write: Callable[[nn.Module, Tensor, dict[str, str]], bytes]
     read: Callable[[bytes, nn.Module], Logits]
@@ -202,8 +200,8 @@ def _read_onnx(data: bytes, again: nn.Module) -> Logits:
 FORMATS = {
     one.name: one
     for one in (
-        NetworkFormat("state_dict", "its tensors by name, as safetensors", ".safetensors", _write_state, _read_state),
-        NetworkFormat("onnx", "ONNX", ".onnx", _write_onnx, _read_onnx, ("onnx", "onnxscript", "onnxruntime")),
-        NetworkFormat("torch_export", "a program of torch.export", ".pt2", _write_program, _read_program),
+        NetworkFormat("state_dict", ".safetensors", _write_state, _read_state),
+        NetworkFormat("onnx", ".onnx", _write_onnx, _read_onnx, ("onnx", "onnxscript", "onnxruntime")),
+        NetworkFormat("torch_export", ".pt2", _write_program, _read_program),
     )
 }
