@@ -137,10 +137,7 @@ def status_of_runs(
 
 
 def _seconds_left(
-    named: Sequence[tuple[str, AnyTrial]],
-    running: Sequence[Running],
-    runs: Path,
-    more: float,
+    named: Sequence[tuple[str, AnyTrial]], running: Sequence[Running], runs: Path, more: float
 ) -> float | None:
     """Seconds until all trials have ended, at the pace of those that are running; None before one has a pace."""
     paced = [one for one in running if one.pace and one.epochs]

@@ -153,14 +153,7 @@ def verify_trials(
         summary = run(chosen, again)
         stopped = summary.exit_code not in (0, INCOMPLETE)
         verdicts = [
-            compare(
-                labels[trial.id],
-                _record(runs, trial),
-                now,
-                _cause(again, trial),
-                own,
-                _images(trial),
-            )
+            compare(labels[trial.id], _record(runs, trial), now, _cause(again, trial), own, _images(trial))
             for trial, now in [(trial, read_record(again, trial.id)) for trial in chosen]
             if now or not stopped
         ]

@@ -32,12 +32,7 @@ ENVIRONMENT = {  # of a cluster that is started here
 
 @contextlib.contextmanager
 def open_cluster(
-    address: Optional[str],
-    runs: Path,
-    device: str,
-    slots: Optional[int],
-    gpus: float,
-    announce: Callable[[str], None],
+    address: Optional[str], runs: Path, device: str, slots: Optional[int], gpus: float, announce: Callable[[str], None]
 ) -> Iterator[list[Slot]]:
     """Connect to a Ray cluster and yield its slots: one for each trial that fits at the same time.
 

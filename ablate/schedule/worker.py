@@ -39,11 +39,7 @@ def main(work: str) -> None:
 
 
 def do(
-    work_name: str,
-    log: str,
-    load: Callable[[], Any],
-    stop: Callable[[], bool],
-    report: Callable[[dict[str, Any]], None],
+    work_name: str, log: str, load: Callable[[], Any], stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]
 ) -> tuple[str, str, str]:
     """Do one task and return ("ended", status, cause).
 

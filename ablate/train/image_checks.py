@@ -76,13 +76,7 @@ def check_digests(
         if images not in known:
             training_only, part = images[3]
             known[images] = known_digest(
-                data.name,
-                location.of(data.root),
-                training_only,
-                data.read_options,
-                data.stream,
-                data.image_size,
-                part,
+                data.name, location.of(data.root), training_only, data.read_options, data.stream, data.image_size, part
             )
         if known[images] and other != known[images]:
             raise RecordError(

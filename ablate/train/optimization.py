@@ -37,12 +37,7 @@ class Rates:
         self.schedule = recipe.kinds[1]
         self.settings = self.schedule.settings(recipe.values)
         self.own: Callable[[int], Any] | None = None
-        known = {
-            "steps": self.steps,
-            "steps_per_epoch": steps_per_epoch,
-            "epochs": recipe.epochs,
-            "lr": recipe.rate,
-        }
+        known = {"steps": self.steps, "steps_per_epoch": steps_per_epoch, "epochs": recipe.epochs, "lr": recipe.rate}
         if hooks and "rate" in hooks:
             self.own, self.reference = lambda step: hooks.call("rate", step, **known), hooks.own.python
         elif isinstance(recipe.schedule, OwnCode):

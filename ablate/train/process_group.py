@@ -59,9 +59,7 @@ class ProcessGroup:
         # Blocks that are left out have unused parameters. find_unused_parameters also keeps the gradient buckets: without
         # it DDP rebuilds them after the first step, and a resumed trial would add the gradients in another order.
         return DistributedDataParallel(
-            network,
-            device_ids=[device.index] if device.type == "cuda" else None,
-            find_unused_parameters=True,
+            network, device_ids=[device.index] if device.type == "cuda" else None, find_unused_parameters=True
         )
 
     def all_reduce(self, totals: Tensor) -> Tensor:
