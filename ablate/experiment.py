@@ -111,8 +111,8 @@ class StudyExperiment(StudyTrials[V, T]):
             followed, refused = [], error
         named = list[tuple[str, T]]()
         for net, variant, seeds in self._asked(followed):
-            named += [(net, trial) for trial in self._trials_of(variant, seeds)]
             for trial in self._trials_of(variant, seeds):
+                named.append((net, trial))
                 state, problem = state_or_damage(self.runs, trial.id)
                 cause, log = problem or None, None
                 if state == "failed":

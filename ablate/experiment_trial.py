@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ablate.data.location import Location
 from ablate.errors import AblateError, RunError
@@ -25,9 +25,7 @@ from ablate.tracking.packages import need
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablate.train.restored import Network, TestData
-
-Split = Literal["test", "validation"]
+    from ablate.train.restored import Network, Split, TestData
 
 
 @dataclass(frozen=True, repr=False)

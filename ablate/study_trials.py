@@ -172,8 +172,7 @@ class StudyTrials(ABC, Generic[V, T]):
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the reader's own code that count for no trial, one sentence a version."""
-        trials = (trial for variant in self.variants for trial in self._trials_of(variant, self.study.seeds))
-        return earlier_remarks(trials, self.runs)
+        return earlier_remarks(self._all_trials(self.variants), self.runs)
 
     def _rounds_remarks(self) -> list[str]:
         """That the most seeds of `seeds.until` are too few to decide anything, if they are."""

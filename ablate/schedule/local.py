@@ -38,12 +38,9 @@ def run_local(
     """Run all tasks in workers, longest first, and yield the outcome of each as it ends.
 
     Args:
-        work: As in open_workers().
+        work, slots, stop, retries, patience: As in open_workers().
         tasks: In any order.
-        slots, stop: As in open_workers().
         on_event: Receives the events of all tasks.
-        retries: As in open_workers().
-        patience: Seconds, as in open_workers().
     """
     return run_in(open_workers(work, slots, stop, retries, patience), tasks, under_way(slots), on_event)
 

@@ -20,12 +20,9 @@ class Testing(Pass):
     """Test passes: a step runs a batch forward, in evaluation mode.
 
     Args:
-        network: On the device.
-        batches: The test images.
-        recipe: Says the precision.
+        network, batches, recipe, hooks: As in Pass.
         measures: What is measured. Where one is not a sum over images, the logits of all images are kept until the end of
             the pass.
-        hooks: Of a recipe of the user's own; None: there is none.
 
     Attributes:
         keeping: Whether the logits of the next pass are kept, whatever is measured.
