@@ -16,6 +16,7 @@ import io
 import json
 import os
 import sys
+import threading
 import tokenize
 import traceback
 from collections.abc import Callable, Iterator
@@ -310,13 +311,31 @@ def _normalized(path: Path) -> str:
     return ast.dump(tree)
 
 
+_calling = threading.local()  # its `process` is that in which the user's code is being called by this thread
+_end_process = os._exit
+
+
+def _exit(code: int) -> None:
+    """os._exit(), which the user's code cannot call: it would end a command with success and without a word.
+
+    A process that the user's code has forked, and other threads, may.
+    """
+    if getattr(_calling, "process", None) == os.getpid():
+        raise SystemExit(f"os._exit({code})")
+    _end_process(code)
+
+
 @contextmanager
 def own_errors(reference: str) -> Iterator[None]:
     """Raise every error of the user's code as a NotationError of one line, with the user's file and line.
 
+    Code that would end this process raises one too.
+
     Args:
         reference: "package.module:callable".
     """
+    os._exit = _exit  # type: ignore[assignment]
+    outer, _calling.process = getattr(_calling, "process", None), os.getpid()
     try:
         yield
     except NotationError:
@@ -332,6 +351,8 @@ def own_errors(reference: str) -> Iterator[None]:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
         text = " ".join(_said(error).split())[:300]
         raise NotationError(f"{reference}: {place}{type(error).__name__}: {text}") from None
+    finally:
+        _calling.process = outer
 
 
 def _is_installed(file: str) -> bool:

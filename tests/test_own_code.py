@@ -11,6 +11,7 @@ from ablate.own_code import OwnCode, read_own_code
 from ablate.own_modules import code_digest, look_in, normalized_digest
 
 MINE = """
+import os
 def scale(x, factor=2, *, seed=0):
     return x * factor + seed
 
@@ -19,6 +20,14 @@ def takes_all(x, **others):
 
 def fails(x):
     return x / 0
+
+def ends(x):
+    os._exit(0)
+
+def forks(x):
+    if not (child := os.fork()):
+        os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 """
 
 
@@ -46,6 +55,15 @@ def test_the_identity_is_what_is_written_and_the_digest(folder: Path) -> None:
     assert read(folder, "scale", factor=5).code != one.code
 
 
+def test_code_ends_no_command_in_silence(folder: Path) -> None:
+    with pytest.raises(NotationError, match=r"own_things:ends: .*own_things.py:\d+: SystemExit: os._exit\(0\)"):
+        read(folder, "ends").call(x=1)
+    assert read(folder, "forks").call(x=1) == 7
+    (folder / "own_end.py").write_text("from os import _exit\n_exit(0)\n")
+    with pytest.raises(NotationError, match=r"own_end.py:2: SystemExit"):
+        read_own_code({"python": "own_end:f"}, (folder,)).check()
+
+
 @pytest.mark.parametrize(
     "name, args, message",
     [
@@ -70,7 +88,7 @@ def test_a_parameter_without_a_value(folder: Path) -> None:
 
 
 def test_an_error_names_the_user_s_line(folder: Path) -> None:
-    with pytest.raises(NotationError, match=r"own_things\.py:9: ZeroDivisionError"):
+    with pytest.raises(NotationError, match=r"own_things\.py:10: ZeroDivisionError"):
         read(folder, "fails").call(x=1)
 
 

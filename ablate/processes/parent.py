@@ -134,6 +134,8 @@ class Child:
         code = self.process.returncode
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
             return "was ended by SIGKILL: the system had run out of memory"
+        if code == 0:
+            return "exited with code 0 before its work was done"
         return f"was ended by {SIGNALS.get(-code, f'signal {-code}')}" if code < 0 else f"exited with code {code}"
 
     def _kill(self) -> None:
