@@ -76,7 +76,7 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
         DataError: They are something else, or differ in number.
     """
     images, labels = as_array(images, f"{what}: images"), as_array(labels, f"{what}: labels")
-    _check_form(Header(images.shape, images.dtype), what)
+    _check_form(images, what)
     labels = _check_labels(labels, what)
     if len(labels) != len(images):
         raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: the same number of each")
@@ -111,7 +111,7 @@ def as_array(value: Any, what: str) -> Array:
         raise DataError(f"{what} cannot be one array: {' '.join(str(error).split())[:200]}") from None
 
 
-def _check_form(header: Header, what: str) -> None:
+def _check_form(header: Header | Array, what: str) -> None:
     """Check that an array can hold images. Raises DataError."""
     shape = header.shape if len(header.shape) == 4 else (*header.shape, 1)
     if header.dtype != np.uint8 or len(shape) != 4 or shape[3] not in (1, 3) or 0 in shape:
@@ -151,17 +151,17 @@ def at_size(part: Labelled, size: int, resize: Resize | None, what: str) -> Labe
     return Labelled(np.stack([to_square(fromarray(image), size, resize) for image in pixels]), part.labels)
 
 
-def facts_of_arrays(header: Header, labels: Labels) -> Facts:
+def facts_of_arrays(images: Header | Array, labels: Labels) -> Facts:
     """What arrays say of a data set.
 
     Args:
-        header: Of the training images.
+        images: The training images, or their header.
         labels: Of the training images.
 
     Raises:
         DataError: A class has no image.
     """
-    _, high, wide, *rest = header.shape
+    _, high, wide, *rest = images.shape
     return Facts(count_classes(labels), high if high == wide else None, rest[0] if rest else 1, f"{wide}x{high}")
 
 

@@ -234,7 +234,7 @@ class OneImage:
 
 
 def transforms(augmentation: Augment, side: int) -> list[Any]:
-    """The steps as transforms of one streamed image; without a crop among them, central_crop() is the first.
+    """The steps as transforms of one streamed image; without a crop among them, a central crop is the first.
 
     A reader's own steps are not among them: they see whole batches.
 
@@ -247,17 +247,13 @@ def transforms(augmentation: Augment, side: int) -> list[Any]:
     found = [
         entry.streamed(side, settings) if entry.streamed else OneImage(entry.name, settings) for entry, settings in entries
     ]
-    return [*([] if any(entry.crops for entry, _ in entries) else central_crop(side)), *found]
+    return [*([] if any(entry.crops for entry, _ in entries) else _central_crop(side)), *found]
 
 
-def central_crop(side: int) -> list[Any]:
+def _central_crop(side: int) -> list[Any]:
     """The transforms of an evaluated image: for side 224, the shorter side scaled to 256 pixels and the central 224 pixels.
 
-    Args:
-        side: Of the result, in pixels; the scaling is in proportion.
-
-    Source:
-        He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
+    Source: He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
     """
     from torchvision.transforms import CenterCrop, Resize
 

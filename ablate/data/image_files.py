@@ -33,7 +33,7 @@ def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions)
         looked_for: What an error message says is missing: of all images, of the training images.
         options: What the study says.
     """
-    found = _Found(parts, options)
+    found = _UsedFiles(parts, options)
 
     def facts(root: Path) -> Facts:
         if not (files := found.training(root)):
@@ -62,7 +62,7 @@ def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions)
     )
 
 
-class _Found(NamedTuple):
+class _UsedFiles(NamedTuple):
     """The image files of a data set, as a study divides and uses them."""
 
     parts: Parts

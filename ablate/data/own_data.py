@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ablate.data.array_cache import digest_arrays, kept, share
-from ablate.data.arrays import OTHER, Header, as_array, at_size, check_part, facts_of_arrays, split_part
+from ablate.data.arrays import OTHER, as_array, at_size, check_part, facts_of_arrays, split_part
 from ablate.data.decoding import MODES, channels_of, to_eight_bits
 from ablate.data.location import Location
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
@@ -189,7 +189,7 @@ def _describe(parts: Mapping[str, Labelled]) -> Known:
         return content.hexdigest()[:16]
 
     train = parts["train"]
-    facts = facts_of_arrays(Header(train.images.shape, train.images.dtype), train.labels)
+    facts = facts_of_arrays(train.images, train.labels)
     facts = facts._replace(images=(len(train.labels), len(parts["test"].labels)))
     validation = digest("validation") if "validation" in parts else ""
     return Known(digest("train", "test"), digest("train"), validation, facts)

@@ -11,37 +11,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.nets import blueprint as bp
-from ablate.registry import Registry
+from ablate.registry import Kind, Registry
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ConvolutionInit:
+class ConvolutionInit(Kind):
     """A rule for the weights of convolutions, which are normal with mean zero and the standard deviation sqrt(2 / fan).
 
     Args:
-        name: In study files.
-        words: In captions.
         fan: (output channels, input channels of a group, kernel height, kernel width, groups) -> the fan.
     """
 
-    name: str
-    words: str
     fan: Callable[[int, int, int, int, int], int]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BatchNormInit:
+class BatchNormInit(Kind):
     """A rule for the weight (gamma) of batch norm.
 
     Args:
-        name: In study files.
-        words: In captions.
         draw: (a tensor (C,), a torch.Generator or None) writes the weights; None: they stay one.
         last: Whether it is for the batch norm that ends the branch of a block alone.
     """
 
-    name: str
-    words: str
     draw: Callable[[Any, Any], object] | None = None
     last: bool = False
 

@@ -51,7 +51,6 @@ class Comparison(NamedTuple):
         probability_interval: Of the probability, 95%.
         p_value: Two-sided, of this comparison alone.
         floor: The smallest p-value that is possible with these seeds, for this comparison alone.
-        exact: Whether all rearrangements were counted; else the p-value is estimated from random ones, always the same.
     """
 
     n: int
@@ -67,7 +66,6 @@ class Comparison(NamedTuple):
     probability_interval: tuple[float, float]
     p_value: float
     floor: float
-    exact: bool
 
 
 def is_paired(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -> bool:
@@ -96,7 +94,7 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
     if paired:
         differences = rank_tests.paired_differences(variant, baseline)
         won, pairs = _won(differences), common
-        value, exact = float(rank_tests.signed_rank_p_values(differences[:, None])[0]), True
+        value = float(rank_tests.signed_rank_p_values(differences[:, None])[0])
         estimate, interval = rank_tests.shift_of_pairs(differences)
         floor = min(1.0, 2.0 ** (1 - common))
     else:
@@ -104,8 +102,9 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         differences = rank_tests.side_differences(ours, theirs)
         won, pairs = _won(differences), ours.size * theirs.size
         splits = math.comb(ours.size + theirs.size, ours.size)
-        value, exact = rank_tests.rank_sum_p(ours, theirs), splits < rank_tests.MOST_SPLITS
+        value = rank_tests.rank_sum_p(ours, theirs)
         estimate, interval = float(np.median(differences)), rank_tests.shift_interval(ours, theirs, differences)
+        exact = splits < rank_tests.MOST_SPLITS  # else rearrangements are drawn, always the same
         floor = min(1.0, 2 / splits) if exact else 1 / (rank_tests.MOST_SPLITS + 1)
     return Comparison(
         n=len(variant),
@@ -121,7 +120,6 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         probability_interval=_share_interval(won, pairs) if paired else _win_interval(won, len(variant), len(baseline)),
         p_value=value,
         floor=floor,
-        exact=exact,
     )
 
 

@@ -94,41 +94,44 @@ def flip_signs(differences: Floats) -> tuple[float, tuple[float, float] | None]:
     return p, (float(means[cut - 1]), float(means[-cut]))
 
 
-class Draws:
-    """Sampled permutations, the same for all effects of a table."""
+def permute_residuals(noise: Noise, basis: Floats, squares: float) -> tuple[float, float]:
+    """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic.
 
-    def __init__(self, noise: Noise) -> None:
-        self.noise = noise
+    Args:
+        noise: Of the table.
+        basis: (C, df): of the space of the effect, orthonormal.
+        squares: The sum of squares of the effect.
+    """
+    df = basis.shape[1]
+    residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
+    orders = _orders(noise.rows, noise.seeds, DRAWS)
+    means = np.take_along_axis(residuals.T[None], orders, axis=2).mean(axis=1)  # (draws, C)
+    # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
+    of_rows = noise.seeds * (means**2).sum(axis=1)
+    rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
+    drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
+    observed = squares / df / max(noise.variance or 0.0, 1e-300)
+    p = float((drawn >= observed * (1 - 1e-9)).mean())
+    kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
+    return p, float(np.sqrt(np.sort(drawn)[-kept]))
 
-    def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
-        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
-        noise, df = self.noise, basis.shape[1]
-        residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
-        means = np.take_along_axis(residuals.T[None], _orders(noise.rows, noise.seeds, DRAWS), axis=2).mean(
-            axis=1
-        )  # (draws, C)
-        # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
-        of_rows = noise.seeds * (means**2).sum(axis=1)
-        rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
-        drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
-        observed = squares / df / max(noise.variance or 0.0, 1e-300)
-        p = float((drawn >= observed * (1 - 1e-9)).mean())
-        kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
-        return p, float(np.sqrt(np.sort(drawn)[-kept]))
 
-    def shuffle(self, strata: Floats) -> float:
-        """The p-value of a factor with three levels or more by shuffles of the levels within strata.
+def shuffle(strata: Floats) -> float:
+    """The p-value of a factor with three levels or more by shuffles of the levels within strata.
 
-        The statistic is the sum of squares between the levels, which orders the shuffles as F does without interactions.
-        """
-        generator = np.random.default_rng(0)
-        centred = strata - strata.mean(axis=1, keepdims=True)
-        observed = float((centred.sum(axis=0) ** 2).sum())
-        beyond = 0
-        for _ in range(11):  # in parts, for little memory
-            part = generator.permuted(np.broadcast_to(centred, ((DRAWS + 10) // 11, *centred.shape)), axis=2)
-            beyond += int(((part.sum(axis=1) ** 2).sum(axis=1) >= observed * (1 - 1e-9)).sum())
-        return (1 + beyond) / (11 * ((DRAWS + 10) // 11) + 1)
+    The statistic is the sum of squares between the levels, which orders the shuffles as F does without interactions.
+
+    Args:
+        strata: (N, L), as from strata_of().
+    """
+    generator = np.random.default_rng(0)
+    centred = strata - strata.mean(axis=1, keepdims=True)
+    observed = float((centred.sum(axis=0) ** 2).sum())
+    beyond = 0
+    for _ in range(11):  # in parts, for little memory
+        part = generator.permuted(np.broadcast_to(centred, ((DRAWS + 10) // 11, *centred.shape)), axis=2)
+        beyond += int(((part.sum(axis=1) ** 2).sum(axis=1) >= observed * (1 - 1e-9)).sum())
+    return (1 + beyond) / (11 * ((DRAWS + 10) // 11) + 1)
 
 
 @lru_cache(maxsize=1)

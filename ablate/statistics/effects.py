@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from ablate.statistics.comparison import ALPHA
 from ablate.statistics.effect_terms import Term, fraction_terms, full_terms, is_fraction, is_full
-from ablate.statistics.effect_tests import Draws, Noise, flip_signs, least_p, strata_of, t_quantile
+from ablate.statistics.effect_tests import Noise, flip_signs, least_p, permute_residuals, shuffle, strata_of, t_quantile
 from ablate.statistics.family import holm
 
 Floats = npt.NDArray[np.float64]
@@ -146,8 +146,7 @@ def find_effects(values: npt.ArrayLike, levels: npt.ArrayLike, tested: Sequence[
         raise ValueError("the combinations are neither complete nor an orthogonal fraction with two levels")
     noise = Noise(table)
     terms = full_terms(design, wanted) if full else fraction_terms(design, wanted)
-    draws = Draws(noise)
-    found = [_effect(term, table, design, noise, draws, full, ALPHA / len(terms)) for term in terms]
+    found = [_effect(term, table, design, noise, full, ALPHA / len(terms)) for term in terms]
     tests = [effect.p_value for effect in found if effect.p_value is not None]
     adjusted = iter(holm(tests))
     effects = tuple(one if one.p_value is None else one._replace(adjusted_p=next(adjusted)) for one in found)
@@ -163,7 +162,7 @@ def find_effects(values: npt.ArrayLike, levels: npt.ArrayLike, tested: Sequence[
     )
 
 
-def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws, full: bool, level: float) -> Effect:
+def _effect(term: Term, table: Floats, design: Whole, noise: Noise, full: bool, level: float) -> Effect:
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
@@ -175,9 +174,9 @@ def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws
     interval = None
     if strata is not None and least_p(strata) <= level:
         test = "strata"
-        p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (draws.shuffle(strata), None)
+        p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (shuffle(strata), None)
     elif noise.variance is not None:
-        p, quantile = draws.residuals(term.basis, squares)
+        p, quantile = permute_residuals(noise, term.basis, squares)
         if df == 1:
             estimate, error = _estimate(term, table, design), math.sqrt(4 * noise.variance / table.size)
             width = quantile * (len(term.factors) * error)

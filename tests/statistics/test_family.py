@@ -91,7 +91,7 @@ def test_every_family_has_p_values(errors: list[dict[int, float]], r: object) ->
     pairs = [(i, 0) for i in range(1, len(errors))]
     found = compare_family(errors, pairs)
     assert all(each.floor - 1e-9 <= each.p_value <= 1 for each in found if not each.comparison.paired)
-    assert all(each.comparison.p_value <= each.p_value <= 1 for each in found)
+    assert all(each.comparison.p_value - 1e-9 <= each.p_value <= 1 for each in found)
     turned = adjusted_p_values(errors, pairs[::-1])[::-1]
     assert turned == pytest.approx([each.p_value for each in found], abs=0.04)  # the draws are of another order
 
