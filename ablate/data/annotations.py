@@ -88,9 +88,6 @@ def place_of(root: Path, part: str) -> Place | None:
 def read_annotations(place: Place) -> Annotated:
     """The annotations of a part, checked. A file is read again if it has changed.
 
-    Args:
-        place: Of the part.
-
     Raises:
         DataError: The file is not in COCO's format, or its boxes do not fit its images.
     """
@@ -265,9 +262,6 @@ def coco(options: ReadOptions) -> Source:
     """The source of images with boxes in DIR, in COCO's own layout or in train.json, train/, val.json, val/.
 
     Images without a box are not trained on; their number is recorded.
-
-    Args:
-        options: What the study says.
     """
 
     def alone(part: str) -> Reading[Labelled]:

@@ -14,10 +14,6 @@ from ablate.files import remove
 def extract_archive(archive: Path, into: Path) -> None:
     """Extract a tar archive with Python's `data` filter, which refuses every member that would be outside of `into`.
 
-    Args:
-        archive: A tar archive, compressed or not.
-        into: The directory to extract into.
-
     Raises:
         DataError: This Python has no such filter.
         tarfile.TarError: The archive is damaged, or the filter refuses a member.

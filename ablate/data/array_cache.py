@@ -70,22 +70,14 @@ def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays], announce: C
 
 
 def share(path: Path) -> None:
-    """Let everybody write to a file or directory who may write to the directory that it is in, as far as we may say so.
-
-    Args:
-        path: Of a file or directory in the cache.
-    """
+    """Let everybody write to a file or directory who may write to the directory that it is in, as far as we may say so."""
     with contextlib.suppress(OSError):
         above, mode = path.parent.stat().st_mode, path.stat().st_mode
         os.chmod(path, stat.S_IMODE(mode) | above & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def digest_arrays(arrays: Iterable[Array]) -> str:
-    """SHA-256 over the bytes of arrays, 64 hexadecimal digits. It does not depend on their shapes and types.
-
-    Args:
-        arrays: In order.
-    """
+    """SHA-256 over the bytes of arrays, 64 hexadecimal digits. It does not depend on their shapes and types."""
     content = hashlib.sha256()
     for array in arrays:
         content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -236,11 +236,7 @@ def from_parts(
 
 
 def arrays(options: ReadOptions) -> Source:
-    """The source of arrays in DIR, which is a .npz file, a directory with one, or a directory with .npy files.
-
-    Args:
-        options: What the study says.
-    """
+    """The source of arrays in DIR, which is a .npz file, a directory with one, or a directory with .npy files."""
 
     def read(root: Path, part: str, image_size: int) -> Labelled:
         stored = _find_arrays(root, part)

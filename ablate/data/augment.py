@@ -35,11 +35,7 @@ def draw(augmentation: Augment, n: int, side: int, generator: torch.Generator) -
 
 
 def is_prepared(augmentation: Augment) -> bool:
-    """Whether the work of a step depends on its draws, so that no CUDA graph can contain it; so does a reader's own step.
-
-    Args:
-        augmentation: The name of a list in NAMED, or steps.
-    """
+    """Whether the work of a step depends on its draws, as a reader's own does, so that no CUDA graph can contain it."""
     return any(not isinstance(step, Step) or AUGMENTATIONS[step.name].prepared for step in steps_of(augmentation))
 
 

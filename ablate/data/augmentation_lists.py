@@ -118,20 +118,12 @@ def _read_step(value: Any, side: int) -> Step | OwnCode:
 
 
 def steps_of(augmentation: Augment) -> Steps:
-    """The steps of an augmentation, in order.
-
-    Args:
-        augmentation: The name of a list in NAMED, or steps.
-    """
+    """The steps of an augmentation, in order."""
     return NAMED[augmentation][0] if isinstance(augmentation, str) else augmentation
 
 
 def own_steps(augmentation: Augment) -> tuple[OwnCode, ...]:
-    """The reader's own steps of an augmentation, in order.
-
-    Args:
-        augmentation: The name of a list in NAMED, or steps.
-    """
+    """The reader's own steps of an augmentation, in order."""
     return tuple(step for step in steps_of(augmentation) if isinstance(step, OwnCode))
 
 
@@ -165,11 +157,7 @@ def _step_as_written(step: Step | OwnCode, code: bool) -> Any:
 
 
 def describe_augmentation(augmentation: Augment) -> str:
-    """An augmentation in the words of a caption: "flips and crops"; "crops (padding 2), flips".
-
-    Args:
-        augmentation: The name of a list in NAMED, or steps.
-    """
+    """An augmentation in the words of a caption: "flips and crops"; "crops (padding 2), flips"."""
     if isinstance(augmentation, str):
         return NAMED[augmentation][1]
     told = []

@@ -273,11 +273,7 @@ def _known_digest(
 
 
 def joined_digest(*digests: str) -> str:
-    """One digest of several, 16 hexadecimal digits.
-
-    Args:
-        digests: Of the parts of the images, in order.
-    """
+    """One digest of several in order, 16 hexadecimal digits."""
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 

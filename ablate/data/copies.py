@@ -83,9 +83,6 @@ class Copies:
     def check(self, wanted: Sequence[Copy]) -> None:
         """Check that the study names the data set of each copy that a user wants.
 
-        Args:
-            wanted: Copies that must be used.
-
         Raises:
             StudyError: The study does not name a data set, or it names several where the copy is of the only one.
         """
@@ -113,11 +110,7 @@ def read_copies(texts: Sequence[str]) -> tuple[Copy, ...]:
 
 
 def can_be_copied(name: str) -> bool:
-    """Whether a data set has a title of its own, so that other images can be a copy of it.
-
-    Args:
-        name: Of the data set.
-    """
+    """Whether a data set has a title of its own, so that other images can be a copy of it."""
     return name in DATA_SETS and DATA_SETS[name].title is not None and DATA_SETS[name].task == DATA_SETS[FOLDER].task
 
 

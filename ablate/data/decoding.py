@@ -141,11 +141,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, int], int]:
 
 
 def channels_of(image: Image) -> int:
-    """1 for an image in black and white or grey, else 3.
-
-    Args:
-        image: Of any mode.
-    """
+    """1 for an image in black and white or grey, else 3."""
     return 1 if image.mode in ("1", "L") or image.mode.startswith("I") else 3
 
 
@@ -163,11 +159,7 @@ def facts_of(classes: int, headers: Sequence[tuple[tuple[int, int], int]]) -> Fa
 
 
 def sample(files: Sequence[T]) -> list[T]:
-    """Up to SAMPLED items, evenly spaced; always the same ones.
-
-    Args:
-        files: Any number of items.
-    """
+    """Up to SAMPLED items, evenly spaced; always the same ones."""
     return list(files[:: max(1, -(-len(files) // SAMPLED))])
 
 
@@ -188,9 +180,6 @@ def to_eight_bits(image: Image) -> Image:
     """An image with at most 8 bits a value: grey values of more bits are scaled. Others are returned as they are.
 
     A TIFF of 32 bits is taken to have 8 bits if no value is larger, else 16 bits.
-
-    Args:
-        image: Of any mode.
 
     Raises:
         DataError: The pixels are floating-point numbers, or integers beyond 16 bits.

@@ -251,11 +251,7 @@ def _counted(files: int) -> str:
 
 
 def name_some(names: Iterable[bytes | str]) -> str:
-    """The first names or paths, and how many more there are.
-
-    Args:
-        names: Any number.
-    """
+    """The first names or paths, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - NAMED:,} more" if len(listed) > NAMED else ""
     return ", ".join(map(os.fsdecode, listed[:NAMED])) + more
@@ -285,20 +281,12 @@ def check_classes(root: Path, parts: Mapping[str, Iterable[bytes | str]]) -> Non
 
 
 def count_files(parts: Iterable[Part]) -> FileCounts:
-    """The number of files read and skipped, by part and class.
-
-    Args:
-        parts: As returned by walk().
-    """
+    """The number of files read and skipped, by part and class."""
     return {printable(os.fsdecode(os.path.basename(part.folder))): part.counts for part in parts}
 
 
 def describe_counts(counts: FileCounts) -> list[str]:
-    """One line per part, such as "train: cat 8, dog 2; skipped: dog 1 hidden, 3 no image".
-
-    Args:
-        counts: As returned by count_files().
-    """
+    """One line per part, such as "train: cat 8, dog 2; skipped: dog 1 hidden, 3 no image"."""
     lines = []
     for part, classes in counts.items():
         read = {name: found["read"] for name, found in classes.items() if "read" in found}
@@ -312,11 +300,7 @@ def describe_counts(counts: FileCounts) -> list[str]:
 
 
 def describe_passed_over(classes: Mapping[str, Mapping[str, int]]) -> str:
-    """The skipped files, such as "dog 1 hidden, 3 no image"; "" if there are none.
-
-    Args:
-        classes: The counts of one part.
-    """
+    """The skipped files of a part, such as "dog 1 hidden, 3 no image"; "" if there are none."""
     over = {name: {why: n for why, n in found.items() if why != "read"} for name, found in classes.items()}
     over = {name: reasons for name, reasons in over.items() if reasons}
     told = [

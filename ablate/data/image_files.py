@@ -192,11 +192,7 @@ def imagenette(folder: str, options: ReadOptions) -> Source:
 
 
 def food101(options: ReadOptions) -> Source:
-    """The source of Food-101: DIR/food-101/images/<class>/*, with the parts that meta/train.txt and meta/test.txt list.
-
-    Args:
-        options: What the study says.
-    """
+    """The source of Food-101: DIR/food-101/images/<class>/*, with the parts that meta/train.txt and meta/test.txt list."""
 
     def parts(root: Path, names: Sequence[str]) -> list[Part]:
         return [_listed(root / FOOD101 / "images", root / FOOD101 / "meta" / f"{name}.txt", _food) for name in names]
@@ -211,11 +207,7 @@ def food101(options: ReadOptions) -> Source:
 
 
 def pets(options: ReadOptions) -> Source:
-    """The source of the Oxford-IIIT pets: DIR/oxford-iiit-pet/images/*, with the parts that annotations/ lists.
-
-    Args:
-        options: What the study says.
-    """
+    """The source of the Oxford-IIIT pets: DIR/oxford-iiit-pet/images/*, with the parts that annotations/ lists."""
     lists = {"train": "trainval.txt", "test": "test.txt"}
 
     def parts(root: Path, names: Sequence[str]) -> list[Part]:

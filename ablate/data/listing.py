@@ -52,11 +52,7 @@ class Listing(NamedTuple):
         return self._replace(**taken)
 
     def path(self, index: int) -> str:
-        """The path of one image.
-
-        Args:
-            index: Of the image.
-        """
+        """The path of one image."""
         return os.path.join(self.folder, os.fsdecode(self.names[index]))
 
 

@@ -21,12 +21,7 @@ SVHN_TEST = "test_32x32.mat"
 
 
 def read_digits(root: Path, image_size: int) -> Images:
-    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images.
-
-    Args:
-        root: Not used.
-        image_size: Not used.
-    """
+    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

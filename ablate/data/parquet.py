@@ -22,11 +22,7 @@ LOOKED_FOR = "train*.parquet and test*.parquet, in the directory itself or in da
 
 
 def parquet(options: ReadOptions) -> Source:
-    """The source of the tables DIR/train*.parquet, DIR/test*.parquet and DIR/validation*.parquet, or in DIR/data.
-
-    Args:
-        options: What the study says.
-    """
+    """The source of the tables DIR/train*.parquet, DIR/test*.parquet and DIR/validation*.parquet, or in DIR/data."""
 
     def read(root: Path, part: str, image_size: int) -> Labelled:
         paths = _find_tables(root, part)

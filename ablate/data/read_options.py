@@ -26,11 +26,7 @@ class DrawnTest(NamedTuple):
     seed: int = 0
 
     def count(self, images: int) -> int:
-        """How many test images are drawn.
-
-        Args:
-            images: How many there are.
-        """
+        """How many test images are drawn."""
         return self.test if isinstance(self.test, int) else max(1, round(self.test * images))
 
 

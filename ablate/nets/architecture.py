@@ -158,11 +158,7 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Archit
 
 
 def convolutions_in(block: Block) -> int:
-    """The number of convolutions in a block, without its shortcut. A user-defined block counts as two.
-
-    Args:
-        block: Kernel sizes, or a kind of block.
-    """
+    """The number of convolutions in a block, without its shortcut. A user-defined block counts as two."""
     if isinstance(block, str):
         return 3 if block == "bottleneck" else 2
     return len(block)
@@ -170,18 +166,10 @@ def convolutions_in(block: Block) -> int:
 
 @lru_cache(maxsize=4096)
 def format_block(block: Block) -> str:
-    """The text of a block: "B(3,1,3)" for (3, 1, 3); a kind of block is its own name.
-
-    Args:
-        block: Kernel sizes, or a kind of block.
-    """
+    """The text of a block: "B(3,1,3)" for (3, 1, 3); a kind of block is its own name."""
     return block if isinstance(block, str) else f"B({','.join(map(str, block))})"
 
 
 def rounded(width: float) -> int:
-    """A whole number of channels: the nearest one, half rounded up, at least 1.
-
-    Args:
-        width: Number of channels, possibly fractional.
-    """
+    """A whole number of channels: the nearest one, half rounded up, at least 1."""
     return max(1, int(width + 0.5))

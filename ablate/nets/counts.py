@@ -76,9 +76,6 @@ class State(NamedTuple):
 def count(blueprint: bp.Blueprint) -> Counts:
     """Exact totals of a network.
 
-    Args:
-        blueprint: The network.
-
     Raises:
         NotationError: Images are too small for the network.
     """
@@ -114,9 +111,6 @@ class LinearCounts(NamedTuple):
 def count_linearly(blueprint: bp.Blueprint) -> LinearCounts:
     """Counts for any number of blocks, from a network with groups of one block and a Repeat of it.
 
-    Args:
-        blueprint: The network.
-
     Raises:
         NotationError: Images are too small for the network.
     """
@@ -141,9 +135,6 @@ def count_linearly(blueprint: bp.Blueprint) -> LinearCounts:
 def count_sections(blueprint: bp.Blueprint) -> Iterator[tuple[str, Counts, bp.Shape]]:
     """(name, counts, output shape) of each section in order.
 
-    Args:
-        blueprint: The network.
-
     Raises:
         NotationError: Images are too small for the network.
     """
@@ -165,11 +156,7 @@ def _count_sequence(layers: tuple[bp.Layer, ...], state: State) -> tuple[Counts,
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """The sum of all counts; `largest` is the maximum.
-
-    Args:
-        parts: Counts to add.
-    """
+    """The sum of all counts; `largest` is the maximum."""
     parameters = multiply_adds = activations = number = kept = entries = largest = 0
     for p, m, a, n, k, e, most in parts:  # explicit additions for speed: planning counts a hundred thousand networks
         parameters += p

@@ -47,9 +47,6 @@ class CustomModule(nn.Sequential):
 def check_code(architecture: Architecture) -> None:
     """Check that the source of a user-defined network or block is the one that an architecture was made with.
 
-    Args:
-        architecture: One with a user-defined network or block.
-
     Raises:
         NotationError: The source has changed, or cannot be loaded.
     """
@@ -60,9 +57,6 @@ def check_code(architecture: Architecture) -> None:
 
 def make_module(layer: Custom) -> nn.Module:
     """The module that a user-defined callable returns, initialized by itself.
-
-    Args:
-        layer: The callable and its arguments.
 
     Raises:
         NotationError: The callable is missing, raises an error, or returns something that is not a torch module with

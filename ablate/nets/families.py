@@ -70,9 +70,6 @@ def find_family(key: str) -> Family:
 def axes_of(architecture: Architecture) -> dict[str, Any]:
     """Every axis of a network by name, as plain values.
 
-    Args:
-        architecture: The network.
-
     Returns:
         "family", "N" (None for a family without depth), the family's axes, and the arguments of a user-defined network or
         block as "args.<name>", with the defaults of its signature.
@@ -88,9 +85,6 @@ def axes_of(architecture: Architecture) -> dict[str, Any]:
 
 def arguments_of(architecture: Architecture) -> dict[str, Any]:
     """The arguments of a user-defined network or block by name: the defaults of its signature, and those that are written.
-
-    Args:
-        architecture: The network. One without user-defined code has no arguments.
 
     Raises:
         NotationError: The callable is missing, or raises an error.
@@ -189,11 +183,7 @@ _costly = attrgetter(*_COSTLY)
 
 
 def what_counts(architecture: Architecture) -> tuple[Any, ...]:
-    """The values that the counts of a network depend on. Networks with equal values have equal counts.
-
-    Args:
-        architecture: The network.
-    """
+    """The values that the counts of a network depend on. Networks with equal values have equal counts."""
     return architecture.N, architecture.dropout > 0, *_costly(architecture)
 
 

@@ -75,12 +75,7 @@ class Family:
         return bool(self.groups or self.table)
 
     def depth(self, architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
-        """The depth that a name states; None for a network without one.
-
-        Args:
-            architecture: A network of this family.
-            rule: Depth convention.
-        """
+        """The depth that a name states; None for a network without one."""
         n = architecture.N
         if isinstance(n, tuple):
             return sum(n) * convolutions_in(architecture.block) + 2

@@ -71,11 +71,7 @@ BATCH_NORM_INITS = Registry(
 
 
 def ends_with_batch_norm(blueprint: bp.Blueprint) -> bool:
-    """Whether the branch of a residual block ends with batch norm, so that `zero_last` has an effect.
-
-    Args:
-        blueprint: Of the network.
-    """
+    """Whether the branch of a residual block ends with batch norm, so that `zero_last` has an effect."""
     layers = [layer for section in blueprint.sections for layer in section.layers]
     while layers:
         match layers.pop():

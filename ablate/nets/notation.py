@@ -37,12 +37,7 @@ _values = attrgetter(*AXES)
 
 
 def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
-    """The depth of a network under a convention, such as 3 N l + 4; None for a network without one.
-
-    Args:
-        architecture: The network.
-        rule: Depth convention, "convolutions" or "nominal".
-    """
+    """The depth of a network under a convention, such as 3 N l + 4; None for a network without one."""
     return find_family(architecture.family).depth(architecture, rule)
 
 
@@ -209,11 +204,7 @@ def other_meanings(name: str, family: str) -> list[str]:
 
 
 def remark(architecture: Architecture) -> str:
-    """What a reader must know about the published numbers of a network; "" if nothing.
-
-    Args:
-        architecture: The network.
-    """
+    """What a reader must know about the published numbers of a network; "" if nothing."""
     family, depth = find_family(architecture.family), depth_of(architecture)
     text = family.remarks.get(depth) if depth else None
     if text is None or replace(architecture, survival=1.0, dropout=0.0) != make_architecture(
@@ -333,11 +324,7 @@ def _claimant(text: str, imagenet: bool) -> str:
 
 
 def written_arguments(args: str) -> str:
-    """The text of arguments: "depth=2, mode='wide'".
-
-    Args:
-        args: The arguments as JSON.
-    """
+    """The text of arguments that are JSON: "depth=2, mode='wide'"."""
     return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
 
 

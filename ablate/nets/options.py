@@ -45,9 +45,6 @@ _NUMBERED = {"w": "k", "dropout": "dropout", "survival": "survival"}
 def parse_block(text: str) -> Kernels:
     """The kernel sizes of a block, (3, 1, 3) for "B(3,1,3)".
 
-    Args:
-        text: Such as "B(3,1,3)".
-
     Raises:
         NotationError: The text is not of this form.
     """
@@ -74,11 +71,7 @@ def read_option(option: str) -> tuple[str, Any]:
 
 @lru_cache(maxsize=64)
 def option_words(family: Family) -> tuple[str, ...]:
-    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>".
-
-    Args:
-        family: The family.
-    """
+    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>"."""
     words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
     in_head = any("<k>" in head for head in (*family.heads, *family.shared))
     words += ["w<k>"] if "k" in family.axes and not in_head else []
@@ -88,12 +81,7 @@ def option_words(family: Family) -> tuple[str, ...]:
 
 
 def clip(text: str, length: int = 60) -> str:
-    """A text as one line of a message: unprintable characters escaped, the end replaced by "…" if it is too long.
-
-    Args:
-        text: Any text.
-        length: The most characters.
-    """
+    """A text as one line of a message: unprintable characters escaped, the end replaced by "…" if it is too long."""
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
     return text if len(text) <= length else text[: length - 1] + "…"
 

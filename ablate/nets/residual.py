@@ -42,11 +42,7 @@ class Style(NamedTuple):
 
     @classmethod
     def of(cls, architecture: Architecture) -> Style:
-        """The style of a network.
-
-        Args:
-            architecture: The network.
-        """
+        """The style of a network."""
         return cls(*(getattr(architecture, field) for field in cls._fields))
 
 
@@ -55,12 +51,7 @@ _conv = lru_cache(maxsize=4096)(bp.Conv)
 
 @lru_cache(maxsize=4096)
 def norm(style: Style, channels: int) -> tuple[bp.Layer, ...]:
-    """The normalization layers for features; group norm has 32 groups, or fewer so that each has at least two channels.
-
-    Args:
-        style: Of the network.
-        channels: Channels of the features.
-    """
+    """The normalization layers for features; group norm has 32 groups, or fewer so that each has at least two channels."""
     match style.norm:
         case "batch":
             return (bp.BatchNorm(channels),)
@@ -123,13 +114,7 @@ def residual_network(
 
 
 def head(channels: int, style: Style, classes: int) -> tuple[bp.Layer, ...]:
-    """The layers after the last block: the open normalization and activation of pre-activation, global pooling, classifier.
-
-    Args:
-        channels: Channels of the last block.
-        style: Of the network.
-        classes: Number of classes.
-    """
+    """The layers after the last block: normalization and activation of pre-activation, global pooling, classifier."""
     layers: list[bp.Layer] = []
     if style.activation_order == "pre":
         layers += [*norm(style, channels), bp.Activation(style.activation, inplace=style.norm != "none")]

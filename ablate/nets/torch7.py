@@ -43,9 +43,6 @@ class Torch7Object:
 def read_torch7(path: Path) -> Any:
     """The object in a file: numbers, texts, tables as dictionaries, tensors as arrays, Torch7Object.
 
-    Args:
-        path: A .t7 file, in binary form.
-
     Raises:
         DataError: The file is not of this form, or is larger than it may be.
     """

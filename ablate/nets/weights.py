@@ -64,9 +64,6 @@ def _has_public_names(architecture: Architecture) -> bool:
 def public_names(architecture: Architecture) -> Mapping[str, str]:
     """torchvision's name of every tensor by ablate's name, in the order of the network.
 
-    Args:
-        architecture: The network.
-
     Raises:
         DataError: Torchvision defines no names for the network.
     """

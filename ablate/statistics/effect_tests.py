@@ -158,11 +158,7 @@ def _subsets(number: int, draws: int) -> Floats:
 
 @lru_cache(maxsize=64)
 def t_quantile(df: int) -> float:
-    """The half width of a 95% interval of a normal mean, in standard errors.
-
-    Args:
-        df: The degrees of freedom of the standard error.
-    """
+    """The half width of a 95% interval of a normal mean, in standard errors."""
     from scipy.stats import t
 
     return float(t.ppf(1 - ALPHA / 2, df))

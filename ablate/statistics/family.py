@@ -158,11 +158,7 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number by Holm's method.
-
-    Args:
-        p_values: Of a family, in any order.
-    """
+    """The p-values of a family adjusted for their number by Holm's method, in the order given."""
     found, largest = [1.0] * len(p_values), 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))

@@ -52,11 +52,7 @@ def adjust_signed_ranks(signed: Floats, rearrangements: int) -> Floats:
 
 @lru_cache(maxsize=8)
 def sign_patterns(n: int) -> Floats:
-    """All signs of n units, of shape (2^(n - 1), n); of two opposite patterns only one.
-
-    Args:
-        n: The number of units.
-    """
+    """All signs of n units, of shape (2^(n - 1), n); of two opposite patterns only one."""
     return np.asarray(1 - 2 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1), np.float32)
 
 

@@ -101,12 +101,7 @@ def _sums(weights: Sequence[int]) -> Floats:
 
 
 def attainable_level(n: int, alpha: float) -> float:
-    """The largest p-value below alpha that n untied pairs can have; 0 if there is none.
-
-    Args:
-        n: The number of pairs.
-        alpha: The significance level.
-    """
+    """The largest p-value below alpha that n untied pairs can have; 0 if there is none."""
     return _depth(n, alpha)[1]
 
 
