@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,11 +55,14 @@ def fuzz(name: str, minutes: float, out: Path) -> None:
         from hostile.targets import TARGETS
         from hostile.watch import attempt
     target = TARGETS[name]
-    corpus = out / name / "corpus"
+    work, corpus = out / name / "work", out / name / "corpus"
+    shutil.rmtree(work, ignore_errors=True)  # of the last time: atheris ends the process
+    work.mkdir(parents=True)
+    tempfile.tempdir = str(work.resolve())
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.seeds()):
         (corpus / f"seed-{number}").write_bytes(seed)
-    folder = Path(tempfile.mkdtemp(prefix=f"hostile-{name}-"))
+    folder = Path(tempfile.mkdtemp())
 
     def one(data: bytes) -> None:
         attempt(target.read, data, folder, memory=False)  # libFuzzer measures it

@@ -410,6 +410,9 @@ def _cached() -> Path:
     return folder
 
 
+KEPT = _experiment, _search, _cached  # they keep a temporary directory
+
+
 def _cache_seeds() -> list[bytes]:
     return [bytes([number]) + (_cached() / "entry" / name).read_bytes() for number, name in enumerate(CACHED)]
 
