@@ -54,8 +54,10 @@ def check_labels(
     names = len(np.unique(train))
     if train.min() == 1 and train.max() == names:
         raise DataError(f"labels: found 1 to {names}; allowed: whole numbers from 0")
-    if names != classes or (train if test is None else test).max() >= classes:
+    if names != classes or train.max() >= classes:
         raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
+    if test is not None and (most := test.max()) >= classes:
+        raise DataError(f"labels of test images: found {most}; allowed: those of the training images, 0 to {classes - 1}")
 
 
 def count_copies(train: np.ndarray[Any, Any], test: np.ndarray[Any, Any]) -> int:

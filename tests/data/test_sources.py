@@ -206,6 +206,8 @@ def test_labels_that_start_at_1_are_named() -> None:
     with pytest.raises(DataError, match="labels: found 1 to 5; allowed: whole numbers from 0"):
         check_labels(labels, labels, 6, None)
     check_labels(labels - 1, labels - 1, 5, None)
+    with pytest.raises(DataError, match="labels of test images: found 5; allowed: those of the training images, 0 to 4"):
+        check_labels(labels - 1, labels, 5, None)
 
 
 @pytest.mark.parametrize(
