@@ -32,7 +32,7 @@ from ablate.commands.options import (
     say,
     with_flags,
 )
-from ablate.errors import RunError
+from ablate.errors import RecordError, RunError
 from ablate.tracking.trackers import TRACKERS
 
 if TYPE_CHECKING:
@@ -257,7 +257,10 @@ def status(
     states, told = look()
     say(*filter(None, [told]))
     print_json(states) if as_json else print_text(with_flags(status_text(states)))
-    raise typer.Exit(2 if "damaged" in states["states"] else 0)
+    if damaged := states["states"].get("damaged"):
+        from ablate.report.numbers import counted
+
+        raise RecordError(f"{counted(damaged, 'damaged record')}, each named above with what is wrong")
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -58,7 +58,8 @@ def test_status_shows_all_trials_and_names_each_damaged_record(ablate: Command, 
     whole, other = sorted((tmp_path / "runs").glob("*/result.json"))
     whole.write_bytes(whole.read_bytes()[:-9])
     one = ablate("status", study)
-    assert one.returncode == 2 and "1 damaged" in one.stdout and "1 recorded" in one.stdout and not one.stderr
+    assert one.returncode == 2 and "1 damaged" in one.stdout and "1 recorded" in one.stdout
+    assert one.stderr == "error: 1 damaged record, each named above with what is wrong\n"
     (line,) = (line for line in one.stdout.splitlines() if line.startswith("damaged: "))
     assert str(whole.relative_to(tmp_path)) in line and "remove it and run again" in line
     other.write_bytes(b"")
