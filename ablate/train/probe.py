@@ -64,14 +64,19 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
     device = configure(job.device)
     try:
         with own_stream(device):
-            timing = Timing(job, device)
-            if remark := timing.lacking_memory():
-                report({"remark": remark})
-                return "skipped"
-            report(timing.times())
-            return "probed"
+            return _probe(job, device, report)
     finally:
         free_memory()
+
+
+def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:
+    """As probe(); only this function holds the networks, so that their memory is free when it returns."""
+    timing = Timing(job, device)
+    if remark := timing.lacking_memory():
+        report({"remark": remark})
+        return "skipped"
+    report(timing.times())
+    return "probed"
 
 
 class Member(NamedTuple):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import statistics
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from ablate.train.estimates import images_of, images_trained, workload_of
 from ablate.train.job import ProbeJob
 from ablate.train.probe import images_at_once, probe
 from ablate.train.provenance import provenance
+from ablate.train.setup import network_of
 
 
 def variants(tmp_path: Path, text: str, *overrides: str) -> tuple[Variant, ...]:
@@ -95,6 +98,26 @@ def test_stochastic_depth_and_another_input_are_timed(tmp_path: Path) -> None:
     (variant,) = variants(tmp_path, nets)
     status, (event,) = run(variant)
     assert status == "probed" and event["steps"] >= 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_memory_of_a_network_is_free_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[torch.nn.Module]] = []
+    left: list[bool] = []
+
+    def noted(*given: Any) -> torch.nn.Module:
+        network = network_of(*given)
+        made.append(weakref.ref(network))
+        return network
+
+    def free_memory() -> None:
+        gc.collect()
+        left.extend(network() is not None for network in made)
+
+    monkeypatch.setattr(module, "network_of", noted)
+    monkeypatch.setattr(module, "free_memory", free_memory)
+    (variant,) = variants(tmp_path, STUDY)
+    assert run(variant)[0] == "probed" and left == [False]
 
 
 def test_what_does_not_fit_is_skipped(tmp_path: Path) -> None:
