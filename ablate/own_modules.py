@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ablate.errors import NotationError
+from ablate.processes.signals import Preempted
 
 
 class LoadedModule(NamedTuple):
@@ -343,7 +344,7 @@ def own_errors(reference: str) -> Iterator[None]:
     except SyntaxError as error:
         place = f"{error.filename}:{error.lineno}: " if error.filename else ""
         raise NotationError(f"{reference}: {place}SyntaxError: {error.msg}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Preempted):
         raise
     except BaseException as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]

@@ -10,7 +10,8 @@ import ablate
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
     {"errors"},
-    {"files", "processes", "own_modules"},
+    {"files", "processes"},
+    {"own_modules"},
     {"registry", "own_code", "metrics", "statistics"},
     {"nets", "data", "kinds"},
     {"study", "records"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ablate.errors import NotationError
 from ablate.own_code import OwnCode, read_own_code
 from ablate.own_modules import code_digest, look_in, normalized_digest
+from ablate.processes.signals import PREEMPTED, Preempted, handling, preempted
 
 MINE = """
 import os
@@ -23,6 +25,9 @@ def fails(x):
 
 def ends(x):
     os._exit(0)
+
+def is_preempted(x):
+    os.kill(os.getpid(), 15)
 
 def forks(x):
     if not (child := os.fork()):
@@ -62,6 +67,13 @@ def test_code_ends_no_command_in_silence(folder: Path) -> None:
     (folder / "own_end.py").write_text("from os import _exit\n_exit(0)\n")
     with pytest.raises(NotationError, match=r"own_end.py:2: SystemExit"):
         read_own_code({"python": "own_end:f"}, (folder,)).check()
+
+
+def test_a_job_that_is_preempted_while_own_code_is_called_is_queued_again(folder: Path) -> None:
+    called = read(folder, "is_preempted")
+    with pytest.raises(Preempted) as ended, handling({signal.SIGTERM: preempted}):
+        called.call(x=1)
+    assert ended.value.code == PREEMPTED
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,17 @@ def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Preempted(SystemExit):
+    """A signal asks this process to end. A SystemExit of another class comes from the code that is running."""
+
+
 def preempted() -> NoReturn:
     """End this process with the exit code PREEMPTED (75).
 
     Raises:
-        SystemExit: Always.
+        Preempted: Always.
     """
-    raise SystemExit(PREEMPTED)
+    raise Preempted(PREEMPTED)
 
 
 def end_at_once(code: int, said: str = "") -> NoReturn:
