@@ -105,9 +105,8 @@ class Attempt:
         self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
-        self.save_seconds = (
-            LEAST_SECONDS + 2 * weight_bytes(self.network) / WRITTEN_A_SECOND
-        )  # of a checkpoint; then of the last one
+        # Of a checkpoint; then of the last one.
+        self.save_seconds = LEAST_SECONDS + 2 * weight_bytes(self.network) / WRITTEN_A_SECOND
         if group.is_first:
             about = {"epochs": recipe.epochs, "train_images": len(train_part.labels), "begun_at": len(self.rows)}
             note_running(self.directory, device=self.made["device"], **about)

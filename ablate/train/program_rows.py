@@ -50,7 +50,7 @@ def read_row(line: bytes, known: frozenset[str]) -> dict[str, Any] | None:
 
     Args:
         line: Of the output, without its end.
-        known: Names.
+        known: The measures of the study, and "epoch".
     """
     text = line.strip().rpartition(b"\r")[2].strip()
     if not (text.startswith(b"{") and text.endswith(b"}")):
