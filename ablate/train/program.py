@@ -260,7 +260,8 @@ class _Attempt:
         self.rows.end()
         values = self.rows.last()
         if self.job.decide_by not in values:
-            reported = f"; it reported {', '.join(values)}" if values else ""
+            line = f'{{"{self.job.decide_by}": 7.1}}'
+            reported = f"; it reported {', '.join(values)}" if values else f"; print it as {line} in a line"
             if odd := self.rows.refused.get(self.job.decide_by):
                 reported = f" as a number; it reported {odd}"
             raise RunError(f"the program ended without reporting {self.job.decide_by}{reported}")

@@ -148,7 +148,7 @@ def test_rows_in_the_file_survive_an_end_before_they_were_read(tmp_path: Path) -
         ("print('why', file=sys.stderr); sys.exit(3)", RunError, "the program exited with code 3: why"),
         ("raise ValueError('bad lr')", RunError, "the program exited with code 1: ValueError: bad lr"),
         ("row(epoch=1, loss=2)", RunError, "the program ended without reporting error; it reported loss"),
-        ("pass", RunError, "the program ended without reporting error"),
+        ("pass", RunError, 'the program ended without reporting error; print it as {"error": 7.1} in a line'),
         ("row(epoch='a', error=2)", RunError, "the program reported the epoch 'a'; allowed: a whole number from 0"),
         ("row(epoch=1.5, error=2)", RunError, "the program reported the epoch 1.5"),
         ("sys.exit(143)", Broken, "the program was ended by SIGTERM"),
