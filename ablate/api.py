@@ -7,6 +7,7 @@ experiment.results()        # a tidy DataFrame with one row for each trial
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -125,7 +126,7 @@ def load_experiment(
         RunError: `runs` is not a directory.
     """
     runs = Path(runs)
-    if runs.exists() and not runs.is_dir():
+    if os.path.lexists(runs) and not runs.is_dir():  # a link may lead nowhere
         raise RunError(f"`runs`: {runs} is not a directory")
 
     load_any = partial(

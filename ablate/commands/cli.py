@@ -72,6 +72,15 @@ def _fail(message: str, code: int = 2) -> NoReturn:
     sys.exit(code)
 
 
+def _without_name() -> str:
+    """What an error of the system is of that names no file: the current directory, if that was removed."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current directory"
+    return "system"
+
+
 def main() -> None:
     """Run the console script. An expected error becomes one line on stderr and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -86,7 +95,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+        _fail(f"{error.filename or _without_name()}: {error.strerror or error}")
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
     except Exception as error:

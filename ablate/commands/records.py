@@ -138,7 +138,7 @@ def import_(
     from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, write_imported
 
-    if runs.exists() and not runs.is_dir():
+    if os.path.lexists(runs) and not runs.is_dir():  # a link may lead nowhere
         raise RunError(f"--runs: {runs} is not a directory")
     known = DATA_SETS[data]
     assert known.classes and known.image_size and known.channels

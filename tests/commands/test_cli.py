@@ -319,6 +319,19 @@ def test_what_does_not_train_does_not_import_torch(whole: Path) -> None:
     assert heavy_imports(*lines, cwd=whole) == [f"after: {line} 0 []" for line in lines]
 
 
+def test_a_directory_that_is_not_there_is_named(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    for command in ("run", "status"):
+        refused = ablate(command, tiny, "--runs", "link")
+        assert (refused.returncode, refused.stderr) == (2, "error: --runs: link is not a directory\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = command_line("plan", "../tiny.yaml")
+    code = f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); os.execv({words[0]!r}, {words!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: the current directory: No such file or directory\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
