@@ -233,7 +233,10 @@ class DetectionNetwork(nn.Sequential):
 
 
 def _boxes_of(target: Tensor) -> Boxes:
-    """The boxes of an image that are trained on: `boxes` float32 (N, 4), and `labels` int64 (N,) from 1."""
+    """The boxes of a target that are trained on: `boxes` float32 (N, 4), and `labels` int64 (N,) from 1.
+
+    A target is float32 (1 + M, 7); its first row is of the image.
+    """
     rows = target[1:]
     rows = rows[(rows[:, CLASS] >= 0) & (rows[:, CROWD] == 0)]
     return {"boxes": rows[:, TARGET].contiguous(), "labels": rows[:, CLASS].long() + 1}
