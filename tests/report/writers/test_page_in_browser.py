@@ -307,8 +307,8 @@ def test_a_view_is_in_the_address_and_comes_back(page: Any, address: str) -> Non
         one.get_by_label("log axis").is_checked() and one.locator("table").first.evaluate("t => t.className") == "unfolded"
     )
     assert column(page, 2) == ["4.50", "30.00", "diverged"]
-    assert page.locator("#one .plot").get_attribute("data-lines") == "8"
-    assert page.locator("#two .plot").get_attribute("data-lines") == "10"  # the other study is as it was
+    page.wait_for_selector("#one .plot[data-lines='8']")
+    page.wait_for_selector("#two .plot[data-lines='10']")  # the other study is as it was
     page.goto("about:blank")
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
@@ -319,7 +319,7 @@ def test_a_filter_holds_for_table_curves_and_axes(page: Any) -> None:
     assert many.locator("[type=search]").count() == 0  # three rows need none
     page.evaluate("""() => document.querySelector("#one").dispatchEvent(new CustomEvent("filter", {detail: "wrn 10"}))""")
     assert page.locator("#one tbody tr:visible th").all_text_contents() == ["WRN-10-1"]
-    assert page.locator("#one .plot").get_attribute("data-lines") == "8"
+    page.wait_for_selector("#one .plot[data-lines='8']")
     assert page.locator("#one .lines > .out").count() == 4
 
 
