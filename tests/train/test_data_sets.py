@@ -257,3 +257,14 @@ def test_other_images_than_a_trial_was_begun_on_are_refused(
     with pytest.raises(RecordError, match="begun on images of digest"):
         train_trial(asked, never, lambda row: None)
     assert np.isfinite(read_epochs(trial_directory(asked.runs, asked.trial.id))[0]["test_loss"])
+
+
+@pytest.mark.parametrize("held_out", [None, {"images": 97}])
+def test_images_with_another_digest_than_stated_are_refused(tmp_path: Path, held_out: dict[str, Any] | None) -> None:
+    asked = job(tmp_path, "digits", held_out=held_out)
+    _, digest = ImageLoader(print).load(asked.trial.data, asked.location)
+    said = job(tmp_path, "digits", held_out=held_out, digest=digest)
+    assert ImageLoader(print).load(said.trial.data, said.location)[1] == digest
+    other = job(tmp_path, "digits", held_out=held_out, digest="0" * 16)
+    with pytest.raises(DataError, match=rf"data.digest: the study says 0{{16}}; .* have {digest}"):
+        ImageLoader(print).load(other.trial.data, other.location)
