@@ -24,8 +24,8 @@ from ablate.report.rounds_table import rounds_sentences
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
 from ablate.report.verdicts import FOLDS_SHARE
+from ablate.statistics.further_runs import predict_median
 from ablate.statistics.images import ImageComparison
-from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
 from ablate.study.decision import TEST_ERROR
 from ablate.study.limits import Measured

@@ -24,8 +24,8 @@ from scipy.stats import norm, rankdata
 
 from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare
 from ablate.statistics.family import adjusted_p_values, directions
+from ablate.statistics.further_runs import predict_median
 from ablate.statistics.joint_tests import adjust_rank_sums, sign_patterns, step_down, structure_of
-from ablate.statistics.prediction import predict_median
 from ablate.statistics.rank_tests import over_splits, rank_sum_p, signed_ranks, studentized_rank_sums
 from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sample_size import seeds_needed

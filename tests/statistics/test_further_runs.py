@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ablate.statistics.prediction import _beyond, _variance_of_median, predict_median
+from ablate.statistics.further_runs import _beyond, _variance_of_median, predict_median
 from ablate.statistics.sample_size import seeds_needed
 from tests.statistics.calibrate import pilot_ranges, power_at_needed
 
