@@ -209,7 +209,7 @@ def test_levels_of_signed_ranks_are_those_of_all_signs(n: int) -> None:
 
 def test_libraries_wait_until_they_are_needed() -> None:
     code = (
-        "import sys\nfrom ablate.statistics import comparison, family, prediction, ranking, sample_size\n"
+        "import sys\nfrom ablate.statistics import comparison, family, further_runs, ranking, sample_size\n"
         "from ablate.report import verdicts\nprint({'numpy', 'scipy'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
