@@ -134,6 +134,15 @@ def test_the_road_map_goes_from_kept_median_to_median(tmp_path: Path) -> None:
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["better", "worse", "not kept"]
 
 
+def test_the_road_map_writes_the_differences_of_the_table(tmp_path: Path) -> None:
+    experiment = recorded(tmp_path, STEPS, ERRORS)
+    (info,) = path_values(experiment.analysis())
+    assert [step.difference for step in info.values.steps] == [None, -0.5, 2.0, -3.0]  # the medians differ by -2.5 at last
+    assert [row[-2].split(" ")[0] for row in texts(table(experiment).brief)] == ["baseline", "−0.50", "+2.00", "−3.00"]
+    drawn = [text.get_text() for text in draw_path(info.values, info.title, info.caption).axes[0].texts]
+    assert drawn[1:8:2] == ["", "−0.50", "+2.00", "−3.00"]
+
+
 @pytest.mark.parametrize("errors", [{}, {0: [7.0]}, {0: [None, None], 1: [None], 2: [8.0]}])
 def test_a_road_map_of_few_records(tmp_path: Path, errors: dict[int, list[float | None]]) -> None:
     found = list(path_values(recorded(tmp_path, STEPS, errors).analysis()))

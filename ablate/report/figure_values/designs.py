@@ -97,21 +97,23 @@ def path_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[FigureInf
         for title in dict.fromkeys(summary.data_title for summary, _ in found):
             on_it = [(summary, design) for summary, design in found if summary.data_title == title]
             if sum(bool(summary.n) for summary, _ in on_it) > 1:
-                roads.append((title, _steps(on_it)))
+                roads.append((title, _steps(analysis, on_it)))
     several = len({title for title, _ in roads}) > 1
     seeds = f"a grey point a {analysis.unit}, a bar from the median before to the median with the step"
+    words = f"{analysis.setting('; ')}; {seeds}; change: the Hodges-Lehmann estimate"
     for number, (title, steps) in enumerate(roads, 1):
         name = f"{analysis.study.title}, {title}" if several else analysis.study.title
         road = RoadMap(steps, analysis.decision, analysis.unit)
-        yield FigureInfo(road, name, f"{analysis.setting('; ')}; {seeds}", number if len(roads) > 1 else 0)
+        yield FigureInfo(road, name, words, number if len(roads) > 1 else 0)
 
 
-def _steps(rows: list[tuple[Any, Design]]) -> list[Step]:
-    """The rows of a path, each with the median of the last kept row before it."""
+def _steps(analysis: StudyAnalysis | ProgramAnalysis, rows: list[tuple[Any, Design]]) -> list[Step]:
+    """The rows of a path, each with the median of the last kept row before it, and with its difference to that row."""
     steps: list[Step] = []
     before = None
     for summary, design in rows:
         values = [value for value in summary.error_by_seed.values() if math.isfinite(value)]
-        steps.append(Step(design.label, values, summary.median, before, design.kept))
+        outcome = analysis.outcome(summary)
+        steps.append(Step(design.label, values, summary.median, before, outcome and outcome.difference, design.kept))
         before = summary.median if design.kept else before
     return steps

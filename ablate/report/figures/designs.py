@@ -176,6 +176,7 @@ class Step(NamedTuple):
         values: Of each seed, such as the test error in percent; finite ones only.
         median: Of the seeds; None without any, infinite if half or more of them diverged.
         before: The median of the step that it is built on; None for the base, and where it is not known.
+        difference: To the step that it is built on, as the table has it; None for the base, and where it is not known.
         kept: Whether later steps are built on it.
     """
 
@@ -183,6 +184,7 @@ class Step(NamedTuple):
     values: Sequence[float]
     median: float | None
     before: float | None
+    difference: float | None = None
     kept: bool = True
 
     @property
@@ -209,13 +211,13 @@ class RoadMap:
 
 @styled
 def draw_path(road: RoadMap, *texts: str) -> Figure:
-    """A row a step: a bar from the median before to its own, grey points of the seeds, median and change at the right."""
+    """A row a step: a bar from the median before to its own, grey points of the seeds, its numbers at the right."""
     steps, by = road.steps, road.decision
     names, longest = wrap_labels(step.label for step in steps)
     write = format_of(by.unit)
     medians = [DASH if step.median is None else write.value(step.median) for step in steps]
-    changes = ["" if step.change is None else write.signed(step.change).replace("-", "−") for step in steps]
-    first, second = (max(text_width(text, TEXT) for text in texts) + 0.14 for texts in (medians, changes))
+    differences = ["" if step.difference is None else write.signed(step.difference) for step in steps]
+    first, second = (max(text_width(text, TEXT) for text in texts) + 0.14 for texts in (medians, differences))
     figure, (axis,) = open_canvas(
         *texts, width=longest + first + second + 3.0,
         body=0.75 + sum(0.17 + 0.15 * (name.count("\n") + 1) for name in names), legend=_legend(road),
@@ -240,15 +242,15 @@ def draw_path(road: RoadMap, *texts: str) -> Figure:
         name.set_color(INK if step.kept else GREY)
     right = axis.get_yaxis_transform()
     end = max(row for row, step in enumerate(steps) if step.kept)
-    for row, (median, change) in enumerate(zip(medians, changes)):
+    for row, (median, difference) in enumerate(zip(medians, differences)):
         weight = "bold" if row == end else "normal"
         axis.annotate(
             median, (1, row), (first * 72, 0), xycoords=right, textcoords="offset points", ha="right", va="center_baseline",
             fontsize=TEXT, fontweight=weight, color=INK if steps[row].kept else GREY,
         )  # fmt: skip
         axis.annotate(
-            change, (1, row), ((first + second) * 72, 0), xycoords=right, textcoords="offset points", ha="right",
-            va="center_baseline", fontsize=TEXT, color=_colour(steps[row], by),
+            difference, (1, row), ((first + second) * 72, 0), xycoords=right, textcoords="offset points", ha="right",
+            va="center_baseline", fontsize=TEXT, color=_colour(steps[row].difference, by),
         )  # fmt: skip
     for words, place in (("median", first), ("change", first + second)):
         axis.annotate(
@@ -263,16 +265,16 @@ def _follows(steps: Sequence[Step], row: int, other: int) -> bool:
     return not any(step.kept for step in steps[row + 1 : other])
 
 
-def _colour(step: Step, by: Decision) -> str:
-    """Of the change of a step: blue for the better."""
-    if step.change is None or step.change == 0:
+def _colour(change: float | None, by: Decision) -> str:
+    """Of a change: blue for the better."""
+    if not change:
         return GREY
-    return BETTER if by.cost(step.change) < 0 else WORSE
+    return BETTER if by.cost(change) < 0 else WORSE
 
 
 def _draw_bar(axis: Axes, row: int, step: Step, before: float, by: Decision) -> None:
     """The bar of a step: filled if it is kept, else hatched."""
-    colour, change = _colour(step, by), step.change or 0.0
+    colour, change = _colour(step.change, by), step.change or 0.0
     if step.kept:
         axis.barh(row, change, 2 * HALF, left=before, color=colour, alpha=0.85, linewidth=0, zorder=1.5)
     else:
@@ -284,7 +286,7 @@ def _draw_bar(axis: Axes, row: int, step: Step, before: float, by: Decision) -> 
 
 def _legend(road: RoadMap) -> list[Patch]:
     """The entries of the kinds of bars that are drawn."""
-    colours = {_colour(step, road.decision) for step in road.steps if step.kept and step.change is not None}
+    colours = {_colour(step.change, road.decision) for step in road.steps if step.kept and step.change is not None}
     entries = [Patch(facecolor=colour, label=words) for colour, words in ((BETTER, "better"), (WORSE, "worse"))]
     shown = [entry for entry, colour in zip(entries, (BETTER, WORSE)) if colour in colours]
     if any(not step.kept for step in road.steps):
