@@ -11,6 +11,7 @@ from ablate.kinds.recipes import RECIPES
 ARGUMENT = "args."  # prefix of the axes that are arguments of user-defined code
 RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
 ABSENT = "–"  # in place of a value that a variant does not have
+SWITCH = {"true": "on", "false": "off"}  # by YAML's words
 YAML_WORDS = {True: "true", False: "false", None: "null"}  # by Python's values
 
 
@@ -41,8 +42,9 @@ def plain(value: Any) -> str:
         args = value.get("args")
         given = ", ".join(f"{key}={plain(each)}" for key, each in args.items()) if isinstance(args, dict) else ""
         return f"{value['python']}({given})" if given else str(value["python"])
-    if isinstance(value, dict):  # {name: one_cycle, warmup: 0.3} -> one_cycle warmup 0.3
-        return " ".join(plain(each) if key == "name" else f"{key} {plain(each)}" for key, each in value.items())
+    if isinstance(value, dict):  # {name: one_cycle, warmup: 0.3} -> one_cycle with warmup 0.3
+        fields = [f"{key} {plain(each)}" for key, each in value.items() if key != "name"]
+        return " with ".join(filter(None, [str(value.get("name", "")), " and ".join(fields)]))
     return str(value)
 
 
@@ -76,7 +78,7 @@ def readable(axis: str, text: str) -> str:
         return RECIPES[text].title if text in RECIPES else text
     if not axis.startswith(("recipe.", "data.")) or ".args." in axis or axis == "data.title" or ":" in text:
         return text  # the author's own words
-    return {"true": "on", "false": "off"}.get(text, text.replace("_", " "))
+    return re.sub(r"\b(?:true|false)\b", lambda found: SWITCH[found[0]], text.replace("_", " "))
 
 
 def short_label(axis: str) -> str:

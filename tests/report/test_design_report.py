@@ -95,6 +95,12 @@ def test_levels_of_an_axis_stand_beside_marks(tmp_path: Path) -> None:
     assert "Base: WRN-10-1. Components: cosine (schedule cosine, not step)." in found.caption
 
 
+def test_a_mapping_is_said_in_words(tmp_path: Path) -> None:
+    cycle = "{recipe.schedule: {name: one_cycle, cycle_momentum: false, warmup: 0.2}}"
+    found = table(recorded(tmp_path, CROSSED.replace("{recipe.schedule: cosine}", cycle), ERRORS))
+    assert "cosine (schedule one cycle with cycle momentum off and warmup 0.2, not step)" in found.caption
+
+
 def test_the_one_change_of_a_row_is_one_column(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, CHANGED, {0: [7.0], 1: [6.0], 2: [8.0]}))
     assert found.titles[:2] == ["Changed", "Network"]
