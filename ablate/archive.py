@@ -77,14 +77,14 @@ def write_archive(members: Mapping[str, bytes], path: Path) -> None:
 
     Args:
         members: Of archive_members().
-        path: The file; another zip file is replaced.
+        path: The file; another archive is replaced.
 
     Raises:
-        RunError: Something other than a zip file is in its place.
+        RunError: Something other than an archive is in its place.
         OSError: The file cannot be written.
     """
-    if path.exists() and (not path.is_file() or not zipfile.is_zipfile(path)):
-        raise RunError(f"`output`: {path} is there and is no archive; name another file")
+    if path.exists() and not _is_archive(path):
+        raise RunError(f"`output`: {path} is there and is no archive of a study; name another file")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members.items():
@@ -93,6 +93,19 @@ def write_archive(members: Mapping[str, bytes], path: Path) -> None:
             archive.writestr(about, data)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getbuffer())
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file was written by write_archive(), and not by somebody else."""
+    if not path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {*archive.namelist()}
+    except zipfile.BadZipFile:
+        return False
+    folder = min(names, default="").partition("/")[0]
+    return {f"{folder}/README.txt", f"{folder}/versions.txt"} <= names
 
 
 def local_paths(members: Mapping[str, bytes], experiment: AnyExperiment) -> list[str]:

@@ -25,6 +25,7 @@ from parts.middle import width
 def build(num_classes=10):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, num_classes))
 """
+SMALL = {"mine/README.txt": b"", "mine/versions.txt": b""}
 STUDY = f"{DIGITS}seeds: 1\nvariants:\n  - net: WRN-10-1\n  - net: {{python: my_net:build}}\n"
 
 
@@ -109,13 +110,17 @@ def test_without_a_record_there_is_no_archive(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_archive_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("name: mine\n")
-    with pytest.raises(RunError, match="is there and is no archive"):
-        write_archive({"a": b""}, tmp_path / "study.yaml")
-    assert (tmp_path / "study.yaml").read_text() == "name: mine\n"
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as photos:
+        photos.writestr("photos/cat.png", b"a cat")
+    for name in ("study.yaml", "photos.zip"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(RunError, match="is there and is no archive of a study"):
+            write_archive(SMALL, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_killed_write_leaves_the_archive_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_archive({"a": b"old"}, tmp_path / "a.zip")
+    write_archive(SMALL, tmp_path / "a.zip")
     before = (tmp_path / "a.zip").read_bytes()
 
     def dying(*words: object) -> None:
@@ -123,7 +128,7 @@ def test_a_killed_write_leaves_the_archive_of_before(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("ablate.files.os.replace", dying)
-        write_archive({"a": b"new"}, tmp_path / "a.zip")
+        write_archive({**SMALL, "mine/study.yaml": b"new"}, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
