@@ -122,7 +122,7 @@ class StudyExperiment(StudyTrials[V, T]):
                 trials.append({**about, "state": state, "cause": cause, "log": log})
         if refused and all(one["state"] != "damaged" for one in trials):
             raise refused
-        tunings = list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
+        tunings = list(tuning_states(self.tunings, self.runs, self.storage, self.location(), damaged=True))
         return {
             "study": self.study.name,
             "states": dict(Counter(trial["state"] for trial in trials)),

@@ -85,6 +85,7 @@ def _trials_blocks(status: dict[str, Any]) -> list[str]:
             lines.append(printable(f"{trial['state']}: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']}{log}"))
     lines += map(printable, map(_comparison_line, status.get("comparisons", ())))
     lines += map(printable, status["remarks"])
+    lines += [printable(f"damaged: candidate of {one['net']}: {problem}") for one in tuning for problem in one["problems"]]
     if tuning:
         done = sum(one["chosen"] is not None for one in tuning)
         lines.append(f"{done} of {counted(len(tuning), 'variant')} tuned")
@@ -128,7 +129,12 @@ def _candidates_blocks(status: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
     total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"
-    return [*([table_text(make_table(columns, rows))] if rows else []), total]
+    damaged = [
+        printable(f"{one['state']}: candidate {one['number']}, {one['net']}: {one['cause']}")
+        for one in status["candidates"]
+        if one["cause"]
+    ]
+    return [*([table_text(make_table(columns, rows))] if rows else []), *damaged, total]
 
 
 def count_states(states: Iterable[str]) -> str:

@@ -257,7 +257,8 @@ def status(
     states, told = look()
     say(*filter(None, [told]))
     print_json(states) if as_json else print_text(with_flags(status_text(states)))
-    if damaged := states["states"].get("damaged"):
+    counts = [states["states"], *(one["candidates"] for one in states.get("tuning", ()))]
+    if damaged := sum(count.get("damaged", 0) for count in counts):
         from ablate.report.numbers import counted
 
         raise RecordError(f"{counted(damaged, 'damaged record')}, each named above with what is wrong")

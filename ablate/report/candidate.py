@@ -17,7 +17,7 @@ from ablate.study.decision import CostName
 from ablate.study.program import ProgramTrial, ProgramVariant
 from ablate.study.study import Trial, Variant
 
-CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted"]
+CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted", "damaged"]
 DIVERGED = 100.0  # percent: the error of a diverged training where Optuna needs a finite number
 
 
@@ -37,6 +37,7 @@ class Candidate:
         costs: The costs that the search minimizes too, by name; without those that are not measured yet.
         enqueued: Whether the study file names the candidate, so that it was not sampled.
         words: The author's words for values, by axis and by the value as text.
+        problem: Why a record of one that is "damaged" cannot be read; else "".
     """
 
     number: int
@@ -49,6 +50,7 @@ class Candidate:
     costs: Mapping[str, float] = field(default_factory=dict)
     enqueued: bool = False
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    problem: str = ""
 
     @cached_property
     def median(self) -> float | None:

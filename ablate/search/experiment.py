@@ -132,13 +132,20 @@ class SearchExperiment:
             return self.kept.planned
         return count_planned(self.search, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
-    def candidates(self) -> list[Candidate]:
-        """Every candidate that has begun, in the order of the numbers."""
+    def candidates(self, damaged: bool = False) -> list[Candidate]:
+        """Every candidate that has begun, in the order of the numbers.
+
+        Args:
+            damaged: Whether one with a damaged record is returned as such.
+
+        Raises:
+            RecordError: A record is damaged, unless `damaged`.
+        """
         from ablate.search.results import kept_candidates, read_candidates
 
         if self.kept:
             return kept_candidates(self.kind, self.kept, self.runs)
-        return read_candidates(self.kind, self.opened, self.runs) if self.opened else []
+        return read_candidates(self.kind, self.opened, self.runs, damaged) if self.opened else []
 
     def named_trials(self) -> list[tuple[str, Any]]:
         """The label of its candidate and each training of the candidates that have begun."""
@@ -260,12 +267,13 @@ class SearchExperiment:
     def status(self) -> dict[str, Any]:
         """The progress of the search as plain values; errors in percent."""
         decision = self.study.decision
-        candidates = self.candidates()
+        candidates = self.candidates(damaged=True)
         described = [
             {
                 "number": candidate.number,
                 "net": candidate.label,
                 "state": candidate.state,
+                "cause": candidate.problem or None,
                 "trainings": len(candidate.errors),
                 "of": len(candidate.trials),
                 decision.name: self.search.objective_of(candidate.errors.values()) if candidate.errors else None,

@@ -31,13 +31,19 @@ DEVICE = "costs measured on"  # user attribute of a search: the device
 RESULT = "result"  # user attribute of an ended candidate: its network; its values such as errors, null if diverged
 
 
-def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs: Path) -> list[Candidate]:
+def read_candidates(
+    candidates: Candidates[Any, Any], opened: optuna.Study, runs: Path, damaged: bool = False
+) -> list[Candidate]:
     """Every candidate that has begun, in the order of the numbers, without failed ones that another candidate replaces.
 
     Args:
         candidates: Of the search.
         opened: Optuna's study of the search.
         runs: The runs directory.
+        damaged: Whether one with a damaged record is returned as such.
+
+    Raises:
+        RecordError: A record is damaged, unless `damaged`.
     """
     found, labels = [], candidates.study.labels.texts
     device = str(opened.user_attrs.get(DEVICE, ""))
@@ -53,9 +59,16 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
         state = STATES[trial.state]
         if state == "running" and not is_alive(opened, trial, runs):
             state = "interrupted"
-        errors, costs = _errors(candidates, trial, trials, runs), _costs(candidates, trial, variant, runs, device)
-        told, enqueued = trial.intermediate_values, bool(trial.user_attrs.get("enqueued"))
-        found.append(Candidate(trial.number, state, values, variant, trials, errors, told, costs, enqueued, labels))
+        errors, problem = dict[int, float](), ""
+        try:
+            errors = _errors(candidates, trial, trials, runs)
+        except RecordError as error:
+            if not damaged:
+                raise
+            state, problem = "damaged", str(error)
+        costs, told = _costs(candidates, trial, variant, runs, device), trial.intermediate_values
+        known = values, variant, trials, errors, told, costs, bool(trial.user_attrs.get("enqueued"))
+        found.append(Candidate(trial.number, state, *known, labels, problem))
     return found
 
 

@@ -224,6 +224,7 @@ class TuningState:
         states: The number of candidates in each state.
         recorded: How many trainings of candidates are recorded.
         under_way: The label and the trainings of each candidate that is being evaluated.
+        problems: What is wrong with each candidate whose record is damaged.
     """
 
     tuning: Tuning[Any]
@@ -231,6 +232,7 @@ class TuningState:
     states: dict[str, int]
     recorded: int
     under_way: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def open(self) -> int:
@@ -241,11 +243,17 @@ class TuningState:
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""
         chosen = self.choice and self.choice.values
-        return {"net": self.tuning.name, "id": self.tuning.id, "chosen": chosen, "candidates": self.states}
+        return {
+            "net": self.tuning.name,
+            "id": self.tuning.id,
+            "chosen": chosen,
+            "candidates": self.states,
+            "problems": [*self.problems],
+        }
 
 
 def tuning_states(
-    tunings: Sequence[Tuning[Any]], runs: Path, storage: str, location: Location | None
+    tunings: Sequence[Tuning[Any]], runs: Path, storage: str, location: Location | None, damaged: bool = False
 ) -> Iterator[TuningState]:
     """How far each tuning is. Optuna's storage is read for those that are open.
 
@@ -254,9 +262,10 @@ def tuning_states(
         runs: The runs directory.
         storage: As in run_tunings().
         location: As in run_tunings().
+        damaged: Whether a candidate with a damaged record is counted as such.
 
     Raises:
-        AblateError: The storage or a choice cannot be read.
+        AblateError: The storage or a choice cannot be read; or a record, unless `damaged`.
     """
     for tuning in tunings:
         if choice := chosen(tuning, runs):
@@ -265,12 +274,14 @@ def tuning_states(
             )
             continue
         search = SearchExperiment(tuning.study, "", runs, storage, location, tuning.make)
-        candidates = search.candidates()[: search.planned]
+        candidates = search.candidates(damaged)[: search.planned]
         states = Counter("ended" if one.state in ENDED else one.state for one in candidates)
         missing = tuning.search.trials - len(candidates)
         trainings = sum(len(one.errors) for one in candidates)
         under_way = tuple((one.label, one.trials) for one in candidates if one.state == "running")
-        yield TuningState(tuning, None, {**states, **({"missing": missing} if missing > 0 else {})}, trainings, under_way)
+        problems = tuple(one.problem for one in candidates if one.problem)
+        counted = {**states, **({"missing": missing} if missing > 0 else {})}
+        yield TuningState(tuning, None, counted, trainings, under_way, problems)
 
 
 def choosing(states: Iterable[TuningState]) -> list[tuple[str, Any]]:

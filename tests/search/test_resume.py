@@ -14,7 +14,12 @@ import pytest
 from optuna.storages import _CachedStorage
 from optuna.trial import TrialState
 from search.landscape import Landscape, invent, optuna_trials, search, told
+from typer.testing import CliRunner
 
+from ablate.api import load_search
+from ablate.commands.cli import app
+from ablate.errors import RecordError
+from ablate.records.records import trial_directory
 from ablate.search import drivers, run, storage
 from ablate.study.study import Trial
 
@@ -156,3 +161,26 @@ def test_killed_while_failed_candidates_are_brought_back(tmp_path: Path) -> None
     search(path, tmp_path / "whole", landscape)
     finish(path, tmp_path / "broken")
     assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
+
+
+def test_the_status_shows_a_damaged_record_beside_the_other_candidates(tmp_path: Path) -> None:
+    path, runs = invent(tmp_path, 2, folds=2, epochs=1), tmp_path / "runs"
+    landscape = Landscape()
+
+    def kill(trial: Trial, epoch: int) -> None:
+        if len(landscape.trained) == 3:  # both of the first candidate, one of the second
+            raise Killed
+
+    landscape.before = kill
+    with pytest.raises(Killed):
+        search(path, runs, landscape)
+    result = trial_directory(runs, landscape.trained[2][0].id) / "result.json"
+    result.write_text("{")
+    shown = CliRunner().invoke(app, ["status", str(path), "--runs", str(runs)])
+    assert isinstance(shown.exception, RecordError) and "2 candidates: 1 complete, 1 damaged" in shown.stdout
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("damaged: candidate 1, ")]
+    assert f"{result}: cannot be read" in line
+    with pytest.raises(RecordError, match="cannot be read"):
+        load_search(path, runs=runs).candidates()
+    assert search(path, runs).exit_code == 0
+    assert CliRunner().invoke(app, ["status", str(path), "--runs", str(runs)]).exit_code == 0

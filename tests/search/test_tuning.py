@@ -13,8 +13,10 @@ import recorded
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from typer.testing import CliRunner
 
 from ablate.api import load_experiment
+from ablate.commands.cli import app
 from ablate.errors import RecordError
 from ablate.launch.options import RunOptions
 from ablate.launch.summary import RunSummary
@@ -68,6 +70,17 @@ def run(experiment: ProgramExperiment) -> RunSummary:
     return experiment.run(OPTIONS, Console(file=io.StringIO()))
 
 
+def kill_after_training(patch: pytest.MonkeyPatch) -> None:
+    """A driver dies where its first candidate is recorded and not told."""
+    real = searching.SearchDriver.train
+
+    def train(*words: Any) -> Any:
+        real(*words)
+        raise Killed
+
+    patch.setattr(searching.SearchDriver, "train", train)
+
+
 def outcome(folder: Path) -> dict[str, Any]:
     """The choices byte for byte, and the values of all trials."""
     experiment = load_experiment(folder / "fair.yaml", runs=folder / "runs")
@@ -107,6 +120,27 @@ def test_a_run_killed_at_any_moment_and_started_again_equals_one_that_was_not(
     assert [bool(one["chosen"]) for one in states["tuning"]] == [True, False] and deaths == 3
     assert run(broken).exit_code == 0
     assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
+
+
+def test_the_status_counts_a_damaged_candidate_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = written(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after_training(patch)
+        run(experiment)
+    (one,) = (tmp_path / "runs").glob("*/result.json")
+    one.write_text("{")
+    first, second = experiment.status()["tuning"]
+    assert first["candidates"] == {"damaged": 1, "missing": 2} and second["problems"] == []
+    (problem,) = first["problems"]
+    assert problem.startswith(f"{one}: cannot be read") and problem.endswith("remove it and run again")
+    shown = CliRunner().invoke(app, ["status", str(tmp_path / "fair.yaml"), "--runs", str(tmp_path / "runs")])
+    assert (
+        isinstance(shown.exception, RecordError)
+        and "damaged: candidate of " in shown.stdout
+        and "0 of 2 variants tuned" in shown.stdout
+    )
+    with pytest.raises(RecordError, match="cannot be read"):  # who asks what is left must not count it as done or not
+        experiment.plan()
 
 
 def test_trials_are_trained_at_the_best_of_the_values_tried(tmp_path: Path) -> None:
