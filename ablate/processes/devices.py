@@ -13,7 +13,7 @@ DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def cpu_model() -> str:
-    """The name of the processor; provenance() adds the vector instructions that torch uses, in brackets."""
+    """The name of the processor; provenance() adds the instructions that torch uses, in brackets."""
     return next(iter(_values(CPUINFO, "model name")), "") or platform.processor() or "CPU"
 
 
@@ -47,6 +47,18 @@ def cpu_flags() -> frozenset[str]:
     "avx512_bf16" of Intel's processors is not among them: it multiplies half as fast as float32. What is fast there is AMX,
     which a virtual machine may hide.
     """
+    return _flags() - {"avx512_bf16"} if "GenuineIntel" in _values(CPUINFO, "vendor_id") else _flags()
+
+
+def bfloat16_unit() -> str:
+    """What the processor multiplies bfloat16 with, "AMX" or "BF16"; "" if it has no such instructions, or none are known.
+
+    The last bits of a product depend on it, and one model of a processor may have it on one virtual machine only.
+    """
+    flags = _flags()
+    return "AMX" if "amx_bf16" in flags else "BF16" if flags & {"avx512_bf16", "bf16"} else ""
+
+
+def _flags() -> frozenset[str]:
     found = (value for key in ("flags", "Features") for value in _values(CPUINFO, key))  # the second is ARM's
-    flags = frozenset(next(found, "").split())
-    return flags - {"avx512_bf16"} if "GenuineIntel" in _values(CPUINFO, "vendor_id") else flags
+    return frozenset(next(found, "").split())

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 
 import ablate
-from ablate.processes.devices import cpu_model, nvidia_driver
+from ablate.processes.devices import bfloat16_unit, cpu_model, nvidia_driver
 from ablate.train.revision import revision as _revision
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """The provenance of a result, as plain values for result.json."""
     gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if gpu else f"{cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
     return {
         "ablate": ablate.__version__,
         "revision": _revision(),
@@ -25,10 +24,16 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "torchvision": _version("torchvision"),
         "numpy": _version("numpy"),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": name,
+        "device": torch.cuda.get_device_name(device) if gpu else _processor(),
         "threads": torch.get_num_threads(),
         **(_libraries() if gpu else {}),
     }
+
+
+def _processor() -> str:
+    """The processor with the instructions that torch uses, such as "Intel(R) Xeon(R) Processor (AVX512, AMX)"."""
+    used = filter(None, [torch.backends.cpu.get_cpu_capability(), bfloat16_unit()])
+    return f"{cpu_model()} ({', '.join(used)})"
 
 
 def _libraries() -> dict[str, Any]:

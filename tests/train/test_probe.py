@@ -146,6 +146,24 @@ def test_the_processor_has_the_name_that_records_give_it() -> None:
     assert provenance(torch.device("cpu"))["device"].startswith(f"{cpu_model()} (")
 
 
+@pytest.mark.parametrize(
+    ("flags", "unit"),
+    [
+        ("flags: fpu avx512f", ""), ("flags: avx512_bf16", "BF16"), ("flags: avx512_bf16 amx_bf16", "AMX"),
+        ("Features: asimd bf16", "BF16"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_record_names_what_multiplies_bfloat16(
+    flags: str, unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablate.processes import devices
+
+    (tmp_path / "cpuinfo").write_text(f"vendor_id: GenuineIntel\nmodel name: A Processor\n{flags}\n")
+    monkeypatch.setattr(devices, "CPUINFO", tmp_path / "cpuinfo")
+    used = ", ".join(filter(None, [torch.backends.cpu.get_cpu_capability(), unit]))
+    assert provenance(torch.device("cpu"))["device"] == f"A Processor ({used})"
+
+
 def test_names_of_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ablate.processes import devices
 
