@@ -160,7 +160,7 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
     """The sentence that so few seeds can reach no verdict, without its full stop.
 
     Args:
-        sample: Such as "4 seeds".
+        sample: Such as "4 seeds" or "1 to 4 seeds".
         comparisons: In the family.
         smallest: The smallest adjusted p-value that is possible.
         enough: The fewest seeds that can; None if it is not known.
@@ -169,7 +169,7 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
     of = f" for {comparisons} comparisons" if comparisons > 1 else ""
     if cannot is not None and cannot < comparisons:
         of = f" for {cannot} of {comparisons} comparisons"
-    few = "is" if sample.startswith("1 ") else "are"
+    few = "is" if sample.startswith("1 ") and " to " not in sample else "are"
     return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
 
 

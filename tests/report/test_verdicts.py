@@ -64,6 +64,7 @@ def test_only_the_variants_with_too_few_seeds_are_said_to_have_too_few() -> None
     base = dict(enumerate(range(10)))
     found = [*verdict_sentences(against(base, few=first(base, 2), many=base, more=base), enough=5)]
     assert found[-1] == "few: 2 to 10 seeds are too few: p cannot be below 0.091; use 5 seeds."
+    assert "few: 1 to 10 seeds are too few" in list(verdict_sentences(against(base, few=first(base, 1), many=base)))[-1]
 
 
 def test_each_pair_has_its_own_baseline() -> None:
