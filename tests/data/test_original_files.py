@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from original_formats import write_emnist, write_food101, write_jpeg, write_mnist, write_pets, write_stl10, write_svhn
+from original_formats import (
+    EXTRACTS,
+    write_emnist,
+    write_food101,
+    write_jpeg,
+    write_mnist,
+    write_pets,
+    write_stl10,
+    write_svhn,
+)
 
 from ablate.data.archives import fetch_archives
 from ablate.data.cache import load_images, load_part
@@ -106,6 +115,7 @@ def test_imagenette_in_the_folders_of_its_archive(here: Location, name: str) -> 
     assert images.train_labels.tolist() == images.test_labels.tolist() == [0, 1]
 
 
+@EXTRACTS
 def test_a_broken_archive_leaves_nothing_that_could_be_taken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,7 +197,7 @@ def test_an_axis_of_augmentations(tmp_path: Path) -> None:
     variants = enumerate_variants(study).variants
     assert [label(variant) for variant in variants] == [
         "WRN-16-1, augment none",
-        "WRN-16-1, augment [flip, crop padding 4 mode zero]",
+        "WRN-16-1, augment [flip, crop padding 4 and mode zero]",
         "WRN-16-1, augment [trivial augment]",
         "WRN-16-1, augment [my_steps:cut(size=3)]",
     ]

@@ -97,7 +97,7 @@ def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     schedules = "recipe.schedule: [cosine, {name: step, drop: 0.1}, {name: step, drop: 0.2}, {python: mine:rate}]"
     variants = enumerate_variants(load(tmp_path, "weight_decay: 0", schedules)).variants
     assert [variant.recipe.values.get("drop") for variant in variants[1:3]] == [0.1, 0.2]
-    assert label(variants[1]) == "WRN-10-1, schedule step drop 0.1" and varied_axes(variants) == ["recipe.schedule"]
+    assert label(variants[1]) == "WRN-10-1, schedule step with drop 0.1" and varied_axes(variants) == ["recipe.schedule"]
     assert str(variants[3].recipe.schedule) == "mine:rate"
 
     study = load(tmp_path, "schedule: cosine", "recipe.schedule.warmup: [0, 5]")
