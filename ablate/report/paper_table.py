@@ -20,9 +20,9 @@ from ablate.report.table import NO_VALUE, Cell, Footnotes, ShapedColumn, Table, 
 from ablate.report.table_shape import MainTable, in_groups, shaped_table
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, plain, short_axis
 from ablate.study.data import ExtraTest
-from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.decision import TEST_ERROR, Decision, ShownMeasure
 from ablate.study.designs import Design
-from ablate.study.study import PublishedRow, ShownMeasure
+from ablate.study.study import PublishedRow
 
 ONLY_PUBLISHED = "Published, not run here"
 

@@ -19,8 +19,8 @@ from ablate.report.table import Cell, ShapedColumn, Table, number, words
 from ablate.report.table_shape import MainTable, in_groups, shaped_table
 from ablate.report.variants_frame import frame_row
 from ablate.study.axis_text import plain
+from ablate.study.decision import ShownMeasure
 from ablate.study.labels import OPEN
-from ablate.study.study import ShownMeasure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,10 +21,10 @@ from ablate.report.numbers import finite
 from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
 from ablate.study.axis_text import DATA_TITLE, RECIPE_NAME, named_value, shown_value
 from ablate.study.data import ExtraTest
-from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.decision import TEST_ERROR, Decision, ShownMeasure
 from ablate.study.designs import designs_json
 from ablate.study.labels import axis_value, fold_of, varied_axes
-from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
+from ablate.study.study import EpochRule, Trial, Variant
 
 
 @dataclass(frozen=True)

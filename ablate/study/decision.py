@@ -1,11 +1,11 @@
-"""Decision: what the variants of a study are compared by."""
+"""Decision: what the variants of a study are compared by; ShownMeasure: what its reports show besides."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Goal = Literal["minimize", "maximize"]
 Split = Literal["test", "validation", ""]
@@ -123,3 +123,26 @@ class Decision:
 
 TEST_ERROR = Decision()
 VALIDATION_ERROR = Decision(split="validation", words="validation error")
+
+
+class ShownMeasure(NamedTuple):
+    """A measure besides the error, or one that a program reports, as reports show it.
+
+    Args:
+        name: The name in records.
+        words: The name in sentences and on axes.
+        unit: Such as "%"; "" for none.
+        goal: "minimize": a low value is good.
+        code: The user's own code and its arguments; "" for a measure of the table.
+    """
+
+    name: str
+    words: str
+    unit: str
+    goal: Goal
+    code: str = ""
+
+    @property
+    def worst(self) -> float:
+        """The value of a trial that diverged, which is worse than any other."""
+        return -math.inf if self.goal == "maximize" else math.inf

@@ -13,9 +13,8 @@ from ablate.errors import NotationError, allowed, describe
 from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_measure, measures_of
 from ablate.own_code import read_own_code
 from ablate.study.data import ExtraTest
-from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision, Goal
+from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision, Goal, ShownMeasure
 from ablate.study.document import Document
-from ablate.study.study import ShownMeasure
 from ablate.study.tasks import CLASSIFICATION, Task
 from ablate.study.written_forms import Frozen
 

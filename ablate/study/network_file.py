@@ -11,6 +11,7 @@ from ablate.kinds.measures import MEASURES
 from ablate.study.budget import Budget
 from ablate.study.budget_file import read_budget
 from ablate.study.data import Data, HeldOut, hold_out
+from ablate.study.decision import ShownMeasure
 from ablate.study.design_file import Axis, Row, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath
@@ -23,7 +24,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, EntryFile, StudyFile
 from ablate.study.search_file import read_search
-from ablate.study.study import Entry, Published, ShownMeasure, Study
+from ablate.study.study import Entry, Published, Study
 from ablate.study.table_style import read_own_labels
 from ablate.study.task_file import read_task, task_objection
 from ablate.study.tasks import CLASSIFICATION, ChosenTask

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-from ablate.study.decision import Decision
+from ablate.study.decision import Decision, ShownMeasure
 from ablate.study.designs import Design
-from ablate.study.study import FORMAT, AnyStudy, Defined, ShownMeasure
+from ablate.study.study import FORMAT, AnyStudy, Defined
 
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
 SEED, EPOCHS, TRIAL = "seed", "epochs", "trial"  # placeholders that are no axes; the last is a trial's own directory

@@ -16,6 +16,7 @@ import orjson
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.axis_text import in_words, plain
 from ablate.study.crossing import find_crossings
+from ablate.study.decision import ShownMeasure
 from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
@@ -29,7 +30,6 @@ from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, Program
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 from ablate.study.short_names import BASE
-from ablate.study.study import ShownMeasure
 from ablate.study.table_style import Labels, check_number, read_own_labels
 from ablate.study.tune_file import read_program_tune
 

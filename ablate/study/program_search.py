@@ -8,6 +8,7 @@ from typing import Any
 
 from ablate.errors import StudyError, describe
 from ablate.study.axis_text import plain
+from ablate.study.decision import ShownMeasure
 from ablate.study.document import Document, KeyPath, is_whole
 from ablate.study.expression import compile_expression
 from ablate.study.program import EPOCHS, Program, ProgramStudy, ProgramVariant
@@ -17,7 +18,6 @@ from ablate.study.search import Parameter, Search
 from ablate.study.search_file import SEARCH, digests_of, refuse_beside_search
 from ablate.study.space import grid, present
 from ablate.study.space_file import MAX_GRID, CheckAxis, SpaceReader
-from ablate.study.study import ShownMeasure
 
 NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")

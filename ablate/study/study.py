@@ -5,12 +5,11 @@ A trial is identified by its definition: its id is a hash of everything that can
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
@@ -26,7 +25,7 @@ from ablate.own_code import OwnCode
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
-from ablate.study.decision import TEST_ERROR, Decision, Goal
+from ablate.study.decision import TEST_ERROR, Decision, ShownMeasure
 from ablate.study.designs import Design, DesignKind
 from ablate.study.limits import MeasuredBudget
 from ablate.study.recipe import Recipe
@@ -237,29 +236,6 @@ class Trial(Defined):
         """The reader's own code in the data and the recipe; that of the network is known to the architecture."""
         measures = (one.code for one in self.data.own_measures)
         return (*own_steps(self.data.augment), *self.recipe.own_code.values(), *measures)
-
-
-class ShownMeasure(NamedTuple):
-    """A measure besides the error, or one that a program reports, as reports show it.
-
-    Args:
-        name: The name in records.
-        words: The name in sentences and on axes.
-        unit: Such as "%"; "" for none.
-        goal: "minimize": a low value is good.
-        code: The user's own code and its arguments; "" for a measure of the table.
-    """
-
-    name: str
-    words: str
-    unit: str
-    goal: Goal
-    code: str = ""
-
-    @property
-    def worst(self) -> float:
-        """The value of a trial that diverged, which is worse than any other."""
-        return -math.inf if self.goal == "maximize" else math.inf
 
 
 @dataclass(frozen=True)

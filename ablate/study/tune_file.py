@@ -7,6 +7,7 @@ from typing import Any
 
 from ablate.errors import allowed, describe
 from ablate.study.data import HeldOut
+from ablate.study.decision import ShownMeasure
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.program import Program
@@ -17,7 +18,7 @@ from ablate.study.schema import StudyFile
 from ablate.study.search import Parameter, Tune
 from ablate.study.search_file import check_ends
 from ablate.study.space_file import SpaceReader
-from ablate.study.study import Entry, ShownMeasure
+from ablate.study.study import Entry
 from ablate.study.values import read_seeds
 
 TUNE = "tune"

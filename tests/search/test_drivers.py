@@ -20,10 +20,10 @@ from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, 
 from waiting import wait_for
 
 from ablate.api import load_search
-from ablate.search import drivers, run
+from ablate.search import drivers, search_driver
 from ablate.search.drivers import FOLDER, WORKER, driver_of, heartbeat, is_alive, register_driver
 from ablate.search.optuna_internals import continue_trial
-from ablate.search.run import SearchDriver
+from ablate.search.search_driver import SearchDriver
 from ablate.search.storage import current_trials, default_storage, open_search
 from ablate.study.study import Trial
 
@@ -148,7 +148,7 @@ def test_a_driver_shows_that_it_is_alive(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_nothing_is_begun_while_another_has_not_said_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(search_driver, "WAIT_SECONDS", 0.02)
     monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 3.0)
     path = invent(tmp_path, 2, folds=2)
     begin(opened(path, tmp_path / "runs"))  # a driver died right after it had asked
@@ -160,7 +160,7 @@ def test_nothing_is_begun_while_another_has_not_said_its_name(tmp_path: Path, mo
 
 
 def test_a_driver_on_another_machine_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(search_driver, "WAIT_SECONDS", 0.02)
     monkeypatch.setattr(drivers, "DEAD_SECONDS", 1.0)
     path, runs = invent(tmp_path, 2, folds=2), tmp_path / "runs"
     begin(opened(path, runs), **{WORKER: heartbeat("elsewhere")})

@@ -19,7 +19,7 @@ from ablate.commands.status_text import status_text
 from ablate.launch.options import RunOptions
 from ablate.report.writers.plain import document_text
 from ablate.search.pruning import EpochListener
-from ablate.search.run import SearchDriver
+from ablate.search.search_driver import SearchDriver
 from ablate.study.program import MEASURED
 
 SEARCH = """\

@@ -20,7 +20,7 @@ from ablate.api import load_search
 from ablate.commands.cli import app
 from ablate.errors import RecordError
 from ablate.records.records import trial_directory
-from ablate.search import drivers, run, storage
+from ablate.search import drivers, search_driver, storage
 from ablate.study.study import Trial
 
 TWO_VALUES = "{dropout: {low: 0.0, high: 0.6}, recipe.lr: {low: 0.01, high: 1.0, log: true}}"
@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(search_driver, "WAIT_SECONDS", 0.02)
     monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 0.3)
     monkeypatch.setattr(storage, "STILL_SECONDS", 0.2)
 

@@ -25,7 +25,7 @@ from ablate.records.epochs import read_epochs
 from ablate.records.records import read_record, trial_directory, trial_state
 from ablate.records.timings import write_probe
 from ablate.report.candidate import Candidate
-from ablate.search import run
+from ablate.search import search_driver
 from ablate.search.results import importances
 from ablate.search.sampler import FeasibleSampler
 from ablate.study.study import Trial
@@ -220,7 +220,7 @@ def test_a_pruned_training_leaves_its_checkpoint(tmp_path: Path, monkeypatch: py
     torch.set_num_threads(1)
     changes: dict[str, Any] = {"space": "{dropout: [0.3]}", "epochs": 4, "folds": 2}
     path, runs = invent(tmp_path, 1, pruner="median", **changes), tmp_path / "runs"
-    monkeypatch.setattr(run, "make_pruner", lambda search, steps: PrunesAt(2))
+    monkeypatch.setattr(search_driver, "make_pruner", lambda search, steps: PrunesAt(2))
     assert load_search(path, runs=runs).run(RunOptions(inline=True, quiet=True)).pruned == 1
     (candidate,) = candidates(path, runs)
     assert candidate.state == "pruned" and not candidate.errors and list(candidate.intermediate) == [1, 2]

@@ -23,8 +23,7 @@ from ablate.launch.summary import RunSummary
 from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.choices import Choice, Tried, choice_path, plan_choices, read_choice, write_choice
-from ablate.search import run as searching
-from ablate.search import tuning
+from ablate.search import search_driver, tuning
 from ablate.study.labels import label
 
 PROGRAM = """\
@@ -72,13 +71,13 @@ def run(experiment: ProgramExperiment) -> RunSummary:
 
 def kill_after_training(patch: pytest.MonkeyPatch) -> None:
     """A driver dies where its first candidate is recorded and not told."""
-    real = searching.SearchDriver.train
+    real = search_driver.SearchDriver.train
 
     def train(*words: Any) -> Any:
         real(*words)
         raise Killed
 
-    patch.setattr(searching.SearchDriver, "train", train)
+    patch.setattr(search_driver.SearchDriver, "train", train)
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -109,7 +108,7 @@ def test_a_run_killed_at_any_moment_and_started_again_equals_one_that_was_not(
         monkeypatch.setattr(of, name, method)
 
     left: dict[str, bool] = {}
-    dying("train", searching.SearchDriver, True)  # a candidate is recorded and not told
+    dying("train", search_driver.SearchDriver, True)  # a candidate is recorded and not told
     dying("make_choice", tuning, False)  # all candidates have ended, and nothing is chosen
     dying("write_choice", tuning, True)  # one variant is tuned, the other is not
     for moment in ("train", "make_choice", "write_choice"):
