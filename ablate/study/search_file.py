@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ablate.errors import AblateError, StudyError
+from ablate.errors import AblateError, NotationError, StudyError
 from ablate.files import content_id
 from ablate.kinds.measures import ERROR, key_of, name_of
 from ablate.nets.architecture import Architecture, format_block
@@ -23,6 +23,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import StudyFile
 from ablate.study.search import Parameter, Search
+from ablate.study.space import own_code_in, space_code
 from ablate.study.space_file import DEFAULT_STATISTIC, SpaceReader
 from ablate.study.values import axis_values
 
@@ -56,7 +57,7 @@ def read_search(
     Raises:
         StudyError: A value is not valid, or keys contradict each other; the message names the place.
     """
-    search = file.search
+    search, folder = file.search, Path(document.name).parent
     assert search is not None
     refuse_beside_search(document, NOT_WITH)
     if search.validation is None:
@@ -69,7 +70,7 @@ def read_search(
         if isinstance(file.base, list):
             document.fail(("base",), "base: found a list; allowed: one network")
         axis_values(document, ("base",), "net", file.base)
-        if wrong := _refusal("net", file.base, recipe, data[0], Path()):
+        if wrong := _refusal("net", file.base, recipe, data[0], folder):
             document.fail(("base",), f"base: {wrong}")
 
     def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
@@ -93,6 +94,8 @@ def read_search(
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
     if (measure := data[0].decisive) != ERROR.name:
         about["decide_by"] = [key_of(one) for one in data[0].measures if name_of(one) == measure]
+    if code := space_code(reader.parameters, file.base, folder):
+        about["code"] = code
     return reader.search(f"validation_{measure}", held_out, file.base, digests_of(document, search.objective, about))
 
 
@@ -173,6 +176,10 @@ def check_ends(document: Document, path: KeyPath, parameter: Parameter, written:
 def _refusal(axis: str, value: Any, recipe: Recipe, data: Data, folder: Path) -> str:
     """Why a value of an axis is not valid in any candidate; "" if it can be valid."""
     group, _, field = axis.partition(".")
+    try:
+        own_code_in(axis, value, folder)
+    except NotationError as error:
+        return str(error)
     try:
         if axis in ("k", "dropout", "survival", "N", "cardinality", "base_width"):
             changed: dict[str, Any] = {axis: float(value) if axis in ("k", "dropout", "survival") else value}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ablate.nets.architecture import DECIMALS, format_block
 from ablate.nets.options import parse_block
+from ablate.own_code import REFERENCE
+from ablate.own_modules import code_digest, look_in
 from ablate.study.document import is_number
 from ablate.study.search import Parameter, Search
 
@@ -58,6 +61,51 @@ def allows(parameters: Sequence[Parameter], values: dict[str, Any]) -> bool:
         if present(parameter, values) and parameter.axis in left and contains(parameter, left[parameter.axis]):
             del left[parameter.axis]
     return bool(values) and not left
+
+
+def space_code(parameters: Sequence[Parameter], base: Any, folder: Path) -> dict[str, str]:
+    """The digest of all own code that a search may train, by its reference, besides that of its recipe and data.
+
+    Args:
+        parameters: Of a search of networks.
+        base: The network that they change, as written, if any.
+        folder: Of the study file, which is searched first.
+
+    Raises:
+        NotationError: A module or a callable is missing, or raises an error.
+    """
+    values = [("net", base), *((one.axis, choice) for one in parameters for choice in one.choices)]
+    return {name: digest for axis, value in values for name, digest in own_code_in(axis, value, folder).items()}
+
+
+def own_code_in(axis: str, value: Any, folder: Path) -> dict[str, str]:
+    """The digest of each own code that a value of a network's axis names, by its reference.
+
+    Args:
+        axis: The axis.
+        value: Its value, as written.
+        folder: Of the study file, which is searched first.
+
+    Raises:
+        NotationError: A module or a callable is missing, or raises an error.
+    """
+    look_in(folder, Path())
+    return {reference: code_digest(reference) for reference in _references(axis, value)}
+
+
+def _references(axis: str, value: Any) -> Iterator[str]:
+    """The own code that a value names: a block, or what stands under `python`. Arguments are plain values."""
+    path = axis.split(".")
+    if "args" in path:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _references(f"{axis}.{key}", inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _references(axis, inner)
+    elif isinstance(value, str) and REFERENCE.fullmatch(value) and (path[-1] == "python" or axis == "block"):
+        yield value
 
 
 def settings(parameter: Parameter) -> Iterator[Any]:

@@ -27,7 +27,7 @@ from ablate.study.make_variant import check_batches
 from ablate.study.program import ProgramStudy, ProgramVariant
 from ablate.study.resolve import replace_fields
 from ablate.study.search import Search, Tune
-from ablate.study.space import contains, present
+from ablate.study.space import contains, present, space_code
 from ablate.study.study import Study, Trial, Variant
 
 NAME = "tune"  # of the searches in Optuna's storage, before their digest
@@ -88,7 +88,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
     """
     tune = study.tune
     assert tune is not None
-    found = []
+    code, found = space_code(tune.search.parameters, None, study.folder), []
     for variant in variants:
         name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
         data = hold_out(variant.data, parts[0])
@@ -96,7 +96,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         own = {p.axis: _own_value(variant, p.axis) for p in tune.search.parameters}
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
-        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition)
+        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, code)
         of_variant = replace(
             study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
             measured_budget=None, baseline=None, published=(), search=search, decision=VALIDATION_ERROR, held_out=(),
@@ -138,7 +138,7 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
     found = []
     for variant in study.variants:
         about = {"program": study.program.identity(), "axes": dict(variant.axes), "by": by.name, "goal": by.goal}
-        search = _search_of(tune.search, tune, variant.net, variant.axes, _as_json(about))
+        search = _search_of(tune.search, tune, variant.net, variant.axes, _as_json(about), {})
         base = {axis: value for axis, value in variant.axes.items() if axis not in search.axes}
         of_variant = replace(
             study, name=NAME, seeds=tune.seeds, variants=(), baselines=(), decide_by=tune.decide_by, search=search,
@@ -167,8 +167,13 @@ def _tenth(tune: Tune, variant: Variant) -> HeldOut:
     return HeldOut(images=max(1, images // SHARE))
 
 
-def _search_of(search: Search, tune: Tune, name: str, own: Mapping[str, Any], definition: bytes) -> Search:
-    """The search of a variant: its own values come first, and its digest is of all that the choice depends on."""
+def _search_of(
+    search: Search, tune: Tune, name: str, own: Mapping[str, Any], definition: bytes, code: Mapping[str, str]
+) -> Search:
+    """The search of a variant: its own values come first, and its digest is of all that the choice depends on.
+
+    `code` is what the space names of the reader's own, as space_code() returns it.
+    """
     first: dict[str, Any] = {}
     for parameter in search.parameters:
         if not present(parameter, first):
@@ -186,6 +191,7 @@ def _search_of(search: Search, tune: Tune, name: str, own: Mapping[str, Any], de
         "search": [search.objective, search.sampler, search.pruner, search.seed, search.enqueue],
         "seeds": tune.seeds,
         "variant": definition.decode(),
+        **({"code": dict(code)} if code else {}),
     }
     others = tuple(each for each in search.enqueue if each != first)
     return replace(search, enqueue=(first, *others), digest=content_id(_as_json(what)))

@@ -34,6 +34,7 @@ EVERY_KIND = """
 
 def searched(folder: Path, space: str) -> Search:
     path = folder / "searched.yaml"
+    (folder / "mine.py").write_text("def net(width):\n    return width\n")
     path.write_text(f"{DIGITS}search:\n  space: {space}\n  validation: {{folds: 2}}\n  trials: 4\n")
     search = load_study(path).search
     assert search is not None

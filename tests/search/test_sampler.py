@@ -328,7 +328,6 @@ def test_a_block_has_as_many_kernels_as_convolutions(tmp_path: Path, sampler: st
         ("where: k > 64", "WRN-16-1", "excluded by where: k > 64"),
         ("where: kk > 64", "WRN-16-1", "where: unknown name 'kk'; did you mean 'k'?"),
         ("", "VGG", "VGG has norm, activation, pool"),
-        ("", "{python: 'no_such_module:net'}", "no_such_module:net: ModuleNotFoundError"),
         ("where: recipe.batch_size > 64", "WRN-16-1", "excluded by where: recipe.batch_size > 64"),
     ],
 )

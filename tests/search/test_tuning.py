@@ -213,6 +213,16 @@ def test_a_change_of_the_space_or_the_variant_tunes_again(tmp_path: Path, old: s
     assert networks(tmp_path).tunings[0].id != networks(tmp_path, changed).tunings[0].id
 
 
+def test_a_change_of_own_code_among_the_choices_tunes_again(tmp_path: Path) -> None:
+    study = NETWORKS.replace("dropout: [0.0, 0.3]", "recipe.loss: [cross_entropy, {python: mine:loss}]")
+
+    def tuning_id(source: str) -> str:
+        (tmp_path / "mine.py").write_text(f"def loss(logits, targets):\n    return {source}\n")
+        return networks(tmp_path, study).tunings[0].id
+
+    assert tuning_id("logits.sum()") == tuning_id("logits.sum()  # of all") != tuning_id("logits.mean()")
+
+
 def test_tuned_trials_are_those_of_a_study_that_writes_the_values(tmp_path: Path) -> None:
     experiment = networks(tmp_path)
     first, second = experiment.tunings

@@ -29,6 +29,7 @@ search:
   validation: {{folds: 2}}
   trials: 40
 """
+NET = "def net(classes, width=4):\n    return classes * width\n"
 
 
 def study(folder: Path, text: str = BASE, overrides: Sequence[str] = (), scale: str = "") -> Study:
@@ -119,6 +120,7 @@ def error(folder: Path, text: str, overrides: Sequence[str] = (), scale: str = "
     ],
 )  # fmt: skip
 def test_every_kind_of_parameter(tmp_path: Path, space: str, expected: Parameter) -> None:
+    (tmp_path / "mine.py").write_text(NET)
     (found,) = parameters(tmp_path, space)
     assert repr(found) == repr(expected)  # 1 and 1.0 are not the same in a study
 
@@ -196,6 +198,7 @@ def test_wilcoxon_needs_five_trainings_a_candidate(tmp_path: Path) -> None:
 
 
 def test_a_network_of_the_readers_own_may_be_the_base(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NET)
     own = "{python: 'mine:net', args: {width: 4}}"
     search = searched(tmp_path, ("base: WRN-10-1", f"base: {own}"), (SPACE, "{args.width: [4, 8]}"))
     assert search.base == {"python": "mine:net", "args": {"width": 4}}
@@ -258,6 +261,28 @@ def test_the_digest_stands_for_nothing_else(tmp_path: Path, changes: tuple[tuple
 def test_the_digest_of_an_override_is_that_of_the_same_study_written_out(tmp_path: Path) -> None:
     said = searched(tmp_path, overrides=["search.seed=1", "recipe.epochs=5"])
     assert said.digest == searched(tmp_path, ("trials: 40", "trials: 40\n  seed: 1"), ("epochs: 2", "epochs: 5")).digest
+
+
+@pytest.mark.parametrize(
+    ("base", "space"),
+    [
+        ("{python: 'mine:net'}", "{args.width: [4, 8]}"),
+        ("WRN-10-1", "{net: [WRN-10-1, {python: 'mine:net', args: {width: 8}}]}"),
+        ("WRN-10-1", "{block: ['B(3,3)', 'mine:net']}"),
+        ("WRN-10-1", "{recipe.loss: [cross_entropy, {python: 'mine:net'}]}"),
+        ("WRN-10-1", "{recipe.python: ['mine:net']}"),
+        ("WRN-10-1", "{data.augment: [[flip], [flip, {python: 'mine:net', args: {python: other:net}}]]}"),
+    ],
+)
+def test_the_digest_stands_for_own_code(tmp_path: Path, base: str, space: str) -> None:
+    def digest(source: str) -> str:
+        (tmp_path / "mine.py").write_text(source)
+        return searched(tmp_path, ("base: WRN-10-1", f"base: {base}"), (SPACE, space)).digest
+
+    first = digest(NET)
+    assert digest(f"# a remark\n{NET}") == first != digest(NET.replace("*", "+"))
+    wrong = changed(("base: WRN-10-1", f"base: {base}"), (SPACE, space)).replace("mine:net", "mine:nothing")
+    assert "mine:nothing: AttributeError: module 'mine' has no attribute 'nothing'" in error(tmp_path, wrong)
 
 
 # Values
