@@ -24,6 +24,7 @@ def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
         pick: Called once for each Optuna parameter that the candidate has.
     """
     values: dict[str, Any] = {}
+    given = {axis: [one[axis] for one in search.enqueue if axis in one] for axis in search.axes} if search.enqueue else {}
     for parameter in search.parameters:
         if not present(parameter, values):
             continue
@@ -34,7 +35,7 @@ def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
         elif parameter.kind == "categorical":
             values[parameter.axis] = next(c for c in parameter.choices if _stored_choice(c) == picked[0])
         else:
-            values[parameter.axis] = round_value(parameter, picked[0])
+            values[parameter.axis] = round_value(parameter, picked[0], given.get(parameter.axis, ()))
     return values
 
 

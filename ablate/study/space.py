@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -155,15 +156,31 @@ def is_finite(search: Search) -> bool:
     return all(parameter.kind != "float" or parameter.step is not None for parameter in search.parameters)
 
 
-def round_value(parameter: Parameter, value: Any) -> Any:
-    """A sampled number without rounding errors: 0.15, not 0.15000000000000002. Floats have six significant digits,
-    and those of a network's own axes at most DECIMALS decimals, as names show no more.
+def round_value(parameter: Parameter, value: Any, given: Collection[Any] = ()) -> Any:
+    """A sampled number without rounding errors, which the parameter can have: 0.15, not 0.15000000000000002.
+
+    Floats without steps have six significant digits, and those of a network's own axes at most DECIMALS decimals, as names
+    show no more.
 
     Args:
         parameter: Of the search.
         value: As sampled; values of other kinds than "float" are returned as they are.
+        given: Values that are not sampled, but written or a variant's own; they are returned as they are.
     """
-    if parameter.kind != "float":
+    low, high, step = parameter.low, parameter.high, parameter.step
+    if parameter.kind != "float" or value in given:
         return value
-    rounded = float(f"{value:.6g}")
-    return rounded if parameter.placeholder or "." in parameter.axis else round(rounded, DECIMALS)
+    assert low is not None and high is not None
+    if step is not None:
+        return float(Fraction(str(low)) + round((value - low) / step) * Fraction(str(step)))
+    return min(max(named_value(parameter, float(f"{value:.6g}")), low), high)
+
+
+def named_value(parameter: Parameter, value: float) -> float:
+    """A number as names show it, of a network's own axis; others as they are.
+
+    Args:
+        parameter: With a range of floats.
+        value: The number.
+    """
+    return value if parameter.placeholder or "." in parameter.axis else round(value, DECIMALS)

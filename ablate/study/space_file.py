@@ -15,7 +15,7 @@ from ablate.study.data import HeldOut
 from ablate.study.document import Document, KeyPath
 from ablate.study.search import Parameter, Search
 from ablate.study.search_schema import RangeFile, SearchFile, SpaceFile
-from ablate.study.space import contains, grid, present
+from ablate.study.space import contains, grid, named_value, present
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
@@ -229,7 +229,7 @@ class SpaceReader:
                 self.document.fail(at, f"{what} {axis} {describe(value)} is not in {self.key}.space")
             match there[0].kind:  # the form in which Optuna returns values
                 case "float":
-                    value = float(value)
+                    value = named_value(there[0], float(value))
                 case "kernels":
                     value = format_block(parse_block(value))
             found[axis] = value

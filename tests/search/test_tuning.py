@@ -24,7 +24,9 @@ from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.choices import Choice, Tried, choice_path, plan_choices, read_choice, write_choice
 from ablate.search import search_driver, tuning
+from ablate.search.distributions import optuna_params, pick_values
 from ablate.study.labels import label
+from ablate.study.space import allows
 
 PROGRAM = """\
 import sys
@@ -221,6 +223,19 @@ def test_a_change_of_own_code_among_the_choices_tunes_again(tmp_path: Path) -> N
         return networks(tmp_path, study).tunings[0].id
 
     assert tuning_id("logits.sum()") == tuning_id("logits.sum()  # of all") != tuning_id("logits.mean()")
+
+
+def test_own_values_of_many_digits_are_tried_first_and_kept(tmp_path: Path) -> None:
+    lr, other = 0.0009765625, 0.00109765625
+    space = f"{{recipe.lr: {{low: {lr}, high: 0.5, log: true}}}}, trials: 2, enqueue: [{{recipe.lr: {other}}}]}}"
+    study = NETWORKS.replace("epochs: 2", f"epochs: 2, lr: {lr}")
+    start = study.index("{recipe.lr"), study.index("\nvariants")
+    one = networks(tmp_path, study[: start[0]] + space + study[start[1] :]).tunings[0]
+    given = [optuna_params(one.search, values) for values in one.search.enqueue]
+    picked = [pick_values(one.search, lambda name, _, params=params: params[name]) for params in given]
+    assert picked == [{"recipe.lr": lr}, {"recipe.lr": other}]
+    assert one.at(picked[0]).trials((0,)) == one.variant.trials((0,)) == one.untuned.trials((0,))
+    assert all(allows(one.search.parameters, values) for values in picked)
 
 
 def test_tuned_trials_are_those_of_a_study_that_writes_the_values(tmp_path: Path) -> None:

@@ -374,6 +374,9 @@ def test_what_a_parameter_contains(tmp_path: Path, space: str, inside: list[Any]
         ("{dropout: {low: 0.0, high: 0.6}}", 0.123456789, 0.123457),
         ("{dropout: {low: 0.0, high: 0.6}}", 0.0000004, 0.0),  # no name of a network has more than six decimals
         ("{recipe.lr: {low: 1.0e-9, high: 1.0, log: true}}", 1.23456789e-7, 1.23457e-7),
+        ("{recipe.lr: {low: 0.0009765624, high: 0.1}}", 0.00097656241, 0.0009765624),  # not below low
+        ("{recipe.lr: {low: 0.01, high: 0.1234567}}", 0.1234566, 0.1234567),
+        ("{recipe.lr: {low: 0.0009765625, high: 0.0048828125, step: 0.0009765625}}", 0.0029296876, 0.0029296875),
         ("{k: {low: 1, high: 4}}", 3, 3),
         ("{recipe.lr: [0.1, 0.123456789]}", 0.123456789, 0.123456789),
     ],
@@ -381,6 +384,7 @@ def test_what_a_parameter_contains(tmp_path: Path, space: str, inside: list[Any]
 def test_numbers_are_rounded_as_a_reader_would_write_them(tmp_path: Path, space: str, value: Any, rounded: Any) -> None:
     (parameter,) = parameters(tmp_path, space)
     assert repr(round_value(parameter, value)) == repr(rounded)
+    assert contains(parameter, rounded) and repr(round_value(parameter, value, [value])) == repr(value)
 
 
 # Candidates that come first
