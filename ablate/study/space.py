@@ -27,8 +27,28 @@ def present(parameter: Parameter, values: dict[str, Any]) -> bool:
     return all(axis in values and values[axis] in wanted for axis, wanted in parameter.when)
 
 
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 1 and 1.0 are, but no text or truth value is a number.
+
+    Args:
+        one: As written in a study file.
+        other: The same.
+    """
+    return one == other and (type(one) is type(other) or (is_number(one) and is_number(other)))
+
+
+def equal_choices(parameter: Parameter, value: Any) -> list[Any]:
+    """The choices of a parameter that are a value: one, or none.
+
+    Args:
+        parameter: With choices.
+        value: As written in a study file.
+    """
+    return [choice for choice in parameter.choices if same_value(choice, value)]
+
+
 def contains(parameter: Parameter, value: Any) -> bool:
-    """Whether a parameter can have a value. Texts and numbers are not converted.
+    """Whether a parameter can have a value. Texts are no numbers.
 
     Args:
         parameter: Of the search.
@@ -36,7 +56,7 @@ def contains(parameter: Parameter, value: Any) -> bool:
     """
     match parameter.kind:
         case "categorical":
-            return any(type(choice) is type(value) and choice == value for choice in parameter.choices)
+            return bool(equal_choices(parameter, value))
         case "kernels":
             kernels = parse_block(value) if isinstance(value, str) and value.startswith("B(") else ()
             assert parameter.low is not None and parameter.high is not None

@@ -15,7 +15,7 @@ from ablate.study.data import HeldOut
 from ablate.study.document import Document, KeyPath
 from ablate.study.search import Parameter, Search
 from ablate.study.search_schema import RangeFile, SearchFile, SpaceFile
-from ablate.study.space import contains, grid, named_value, present
+from ablate.study.space import contains, equal_choices, grid, named_value, present
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
@@ -232,6 +232,8 @@ class SpaceReader:
                     value = named_value(there[0], float(value))
                 case "kernels":
                     value = format_block(parse_block(value))
+                case "categorical":
+                    (value,) = equal_choices(there[0], value)
             found[axis] = value
         return found
 

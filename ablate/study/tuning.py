@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import orjson
 
-from ablate.errors import NotationError, StudyError
+from ablate.errors import AblateError, NotationError, StudyError
 from ablate.files import content_id
 from ablate.nets.families import arguments_of, count_network
 from ablate.study.axes import BESIDE, dotted, with_argument
@@ -26,8 +28,8 @@ from ablate.study.labels import label
 from ablate.study.make_variant import check_batches
 from ablate.study.program import ProgramStudy, ProgramVariant
 from ablate.study.resolve import replace_fields
-from ablate.study.search import Search, Tune
-from ablate.study.space import contains, present, space_code
+from ablate.study.search import Parameter, Search, Tune
+from ablate.study.space import contains, equal_choices, present, same_value, space_code
 from ablate.study.study import Study, Trial, Variant
 
 NAME = "tune"  # of the searches in Optuna's storage, before their digest
@@ -93,9 +95,9 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
         data = hold_out(variant.data, parts[0])
         data = data.model_copy(update={"held_out": None, "measures": (), "decide_by": "", "also_test": ()})
-        own = {p.axis: _own_value(variant, p.axis) for p in tune.search.parameters}
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
+        own = partial(_own_of, study, bare)
         search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, code)
         of_variant = replace(
             study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
@@ -138,7 +140,8 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
     found = []
     for variant in study.variants:
         about = {"program": study.program.identity(), "axes": dict(variant.axes), "by": by.name, "goal": by.goal}
-        search = _search_of(tune.search, tune, variant.net, variant.axes, _as_json(about), {})
+        own = partial(_axis_of, variant)
+        search = _search_of(tune.search, tune, variant.net, own, _as_json(about), {})
         base = {axis: value for axis, value in variant.axes.items() if axis not in search.axes}
         of_variant = replace(
             study, name=NAME, seeds=tune.seeds, variants=(), baselines=(), decide_by=tune.decide_by, search=search,
@@ -147,10 +150,10 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
 
         def make(values: dict[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
             shown = (f"{axis} {plain(value)}" for axis, value in values.items())
-            return ProgramVariant(", ".join([variant.net, *shown]), study.program, {**variant.axes, **values})
+            return ProgramVariant(", ".join([variant.net, *shown]), study.program, _changed_axes(variant, values))
 
         def at(values: Mapping[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
-            return replace(variant, axes={**variant.axes, **values}, tuned=dict(values))
+            return replace(variant, axes=_changed_axes(variant, values), tuned=dict(values))
 
         found.append(Tuning(variant.net, variant, of_variant, make, at))
     return found
@@ -168,23 +171,28 @@ def _tenth(tune: Tune, variant: Variant) -> HeldOut:
 
 
 def _search_of(
-    search: Search, tune: Tune, name: str, own: Mapping[str, Any], definition: bytes, code: Mapping[str, str]
+    search: Search, tune: Tune, name: str, own: Callable[[Parameter], Any], definition: bytes, code: Mapping[str, str]
 ) -> Search:
     """The search of a variant: its own values come first, and its digest is of all that the choice depends on.
 
-    `code` is what the space names of the reader's own, as space_code() returns it.
+    `own` returns the variant's value of a parameter; `code` is what the space names of the reader's own, of space_code().
     """
     first: dict[str, Any] = {}
     for parameter in search.parameters:
         if not present(parameter, first):
             continue
-        value = own[parameter.axis]
+        value = own(parameter)
         if not contains(parameter, value):
             raise StudyError(
                 f"{parameter.place}: tune.space.{parameter.axis}: {name} has {plain(value)}, which is not in the space; "
                 "widen it, as each variant's own values are its first candidate"
             )
-        first[parameter.axis] = float(value) if parameter.kind == "float" else value
+        match parameter.kind:  # the form in which Optuna returns values
+            case "float":
+                value = float(value)
+            case "categorical":
+                (value,) = equal_choices(parameter, value)
+        first[parameter.axis] = value
     what = {
         "space": [{key: each for key, each in asdict(p).items() if key != "place"} for p in search.parameters],
         "held_out": [part.model_dump() for part in search.held_out],
@@ -199,6 +207,28 @@ def _search_of(
 
 def _as_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def _axis_of(variant: ProgramVariant, parameter: Parameter) -> Any:
+    """The value of a parameter that a variant of a program has of its own."""
+    return variant.axes[parameter.axis]
+
+
+def _changed_axes(variant: ProgramVariant, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The axes of a variant of a program with other values of some. At its own values they are as written."""
+    return {**variant.axes, **{axis: one for axis, one in values.items() if not same_value(variant.axes[axis], one)}}
+
+
+def _own_of(study: Study, variant: Variant, parameter: Parameter) -> Any:
+    """The value of a parameter that a variant has of its own; where it can be written in several ways, the choice."""
+    value = _own_value(variant, parameter.axis)
+    if parameter.kind == "categorical" and not contains(parameter, value):
+        own = variant.trials((0,))[0].id
+        for choice in parameter.choices:
+            with suppress(AblateError):
+                if _changed(study, variant, {parameter.axis: choice}).trials((0,))[0].id == own:
+                    return choice
+    return value
 
 
 def _own_value(variant: Variant, axis: str) -> Any:
@@ -216,7 +246,7 @@ def _own_value(variant: Variant, axis: str) -> Any:
 
 def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Variant:
     """A variant with other values of some axes. At its own values it is the same, with the same ids."""
-    changes = {axis: value for axis, value in values.items() if _own_value(variant, axis) != value}
+    changes = {axis: value for axis, value in values.items() if not same_value(_own_value(variant, axis), value)}
     recipe, data, architecture = variant.recipe, variant.data, variant.architecture
     try:
         if of_recipe := dotted(changes, "recipe."):

@@ -238,6 +238,44 @@ def test_own_values_of_many_digits_are_tried_first_and_kept(tmp_path: Path) -> N
     assert all(allows(one.search.parameters, values) for values in picked)
 
 
+@pytest.mark.parametrize(
+    ("fields", "choices"),
+    [
+        ("recipe: {weight_decay: 0}", "recipe.weight_decay: [0.0005, 0]"),
+        ("recipe: {lr: 1}", "recipe.lr: [0.1, 1]"),
+        ("", "dropout: [0.3, 0]"),
+        ("", "recipe.milestones: [[0.5], [0.3, 0.6, 0.8]]"),
+        ("", "recipe.optimizer: [adamw, {name: sgd, momentum: 0.9}]"),
+        ("recipe: {schedule: {name: cosine, warmup: 1}}", "recipe.schedule: [step, {name: cosine, warmup: 1}]"),
+        ("recipe: {loss: {python: mine:loss}}", "recipe.loss: [cross_entropy, {python: mine:loss}]"),
+        ("data: {augment: [flip, {crop: 2}]}", "data.augment: [none, [flip, {crop: 2}]]"),
+        ("", "data.augment: [[flip], []]"),
+    ],
+)
+def test_own_values_are_found_among_the_choices_however_they_are_written(tmp_path: Path, fields: str, choices: str) -> None:
+    (tmp_path / "mine.py").write_text("def loss(logits, labels):\n    return logits.sum()\n")
+    study = NETWORKS.replace("recipe.lr: {low: 0.01, high: 0.5, log: true}, dropout: [0.0, 0.3]", choices)
+    if fields:
+        key, _, inner = fields.partition(": {")
+        study = study.replace(f"{key}: {{", f"{key}: {{{inner.removesuffix('}')}, ", 1)
+    one = networks(tmp_path, study).tunings[0]
+    ((axis, own),) = one.search.enqueue[0].items()
+    (parameter,) = one.search.parameters
+    assert repr(own) == repr(parameter.choices[1]) and axis == parameter.axis
+    assert one.untuned.trials((0,))[0].id == one.variant.trials((0,))[0].id
+    assert one.at({axis: parameter.choices[0]}).trials((0,))[0].id != one.variant.trials((0,))[0].id
+
+
+@pytest.mark.parametrize("space", ["[0.1, 1.0]", "{low: 0.1, high: 1.0}"])
+def test_a_program_is_told_its_own_values_as_they_are_written(tmp_path: Path, space: str) -> None:
+    tuned = STUDY.replace("{low: 0, high: 1.0}", space).replace("lr: 0.5", "lr: 1")
+    one = written(tmp_path, tuned).tunings[0]
+    assert repr(one.search.enqueue[0]) == "{'lr': 1.0}"
+    for variant in (one.untuned, one.make({"lr": 1.0})):
+        assert variant.trials((0,))[0].id == one.variant.trials((0,))[0].id
+    assert one.at({"lr": 0.1}).axes["lr"] == 0.1
+
+
 def test_tuned_trials_are_those_of_a_study_that_writes_the_values(tmp_path: Path) -> None:
     experiment = networks(tmp_path)
     first, second = experiment.tunings

@@ -351,7 +351,7 @@ def test_what_is_finite(tmp_path: Path, space: str, finite: bool) -> None:
         (SPACE, [0.0, 0, 0.05, 0.15, 0.6], [0.07, 0.61, -0.05, "0.1", True, None, [0.1]]),
         ("{dropout: {low: 0.1, high: 0.6}}", [0.1, 0.123456, 0.6], [0.0999, 0.600001, "0.1", False]),
         ("{k: {low: 1, high: 7, step: 3}}", [1, 4, 7], [2, 8, -2, True, "4"]),
-        ("{dropout: [0, 0.3]}", [0, 0.3], [0.0, 0.31, "0.3", False]),  # 0 and 0.0 are written otherwise
+        ("{dropout: [0, 0.3]}", [0, 0.0, 0.3], [0.31, "0.3", "0", False]),
         ("{recipe.nesterov: [true]}", [True], [1, False, "true"]),
         ("{recipe.milestones: [[0.5], [0.3, 0.6]]}", [[0.5], [0.3, 0.6]], [[], [0.3], 0.5]),
         (
@@ -400,6 +400,7 @@ def enqueue(values: str) -> tuple[str, str]:
         (SPACE, "{dropout: 0.3}", {"dropout": 0.3}),
         (SPACE, "{dropout: 0}", {"dropout": 0.0}),  # as Optuna and a grid have it
         ("{k: [1, 2], dropout: [0, 0.3]}", "{dropout: 0.3}", {"dropout": 0.3}),
+        ("{k: [1, 2]}", "{k: 1.0}", {"k": 1}),  # the choice
         ("{block: {l: {low: 1, high: 3}, kernels: [1, 3]}}", "{block: 'B(3, 1)'}", {"block": "B(3,1)"}),
         (FAMILIES, "{family: WRN, dropout: 0.5, block: B(3)}", {"family": "WRN", "dropout": 0.5, "block": "B(3)"}),
         (FAMILIES, "{dropout: 0.2, k: 1, family: pre-ResNet}", {"dropout": 0.2, "k": 1, "family": "pre-ResNet"}),
@@ -426,7 +427,7 @@ def test_candidates_that_come_first(tmp_path: Path, space: str, values: str, exp
         (SPACE, "{dropout: 0.1}, {dropout: 0.7}", "9:30: search.enqueue: dropout 0.7 is not in search.space"),
         (SPACE, "{}", "9:13: search.enqueue: a candidate has no value; name one or more of dropout"),
         (SPACE, "3", "9:13: search.enqueue: found 3; allowed: a mapping"),
-        ("{k: [1, 2]}", "{k: 1.0}", "9:14: search.enqueue: k 1.0 is not in search.space"),
+        ("{k: [1, 2]}", "{k: 1.5}", "9:14: search.enqueue: k 1.5 is not in search.space"),
         ("{k: [1, 2]}", "{k: [1]}", "9:18: k: found a list; allowed: a number"),
         (
             "{block: {l: {low: 1, high: 2}, kernels: [1, 3]}}",
