@@ -50,6 +50,7 @@ def read_tune(
         document.fail(("seeds",), "seeds: found 0; a study that has 'tune' needs 1 or more")
     data = list(dict.fromkeys(one for entry in entries for one in entry.data))
 
+    given = {axis for entry in entries for axes in (entry.axes, *(axes for axes, _ in entry.rows)) for axis in axes}
     for axis in tune.space:
         path = (TUNE, "space", axis)
         if axis not in OF_NETWORK and not axis.startswith(("recipe.", "data.", "args.")):
@@ -58,7 +59,7 @@ def read_tune(
             )
         if axis.startswith("args.") and file.budget:
             document.fail(path, f"tune.space: {axis} may change what 'budget' holds; leave one of them out")
-        if any(_overlap(axis, each) for entry in entries for each in entry.axes):
+        if any(_overlap(axis, each) for each in given):
             document.fail(path, f"tune.space: {axis} is given by 'variants'; leave it out of one of them")
 
     def check(path: KeyPath, parameter: Parameter, written: Any) -> None:

@@ -18,7 +18,9 @@ import orjson
 
 from ablate.errors import AblateError, NotationError, StudyError
 from ablate.files import content_id
-from ablate.nets.families import arguments_of, count_network
+from ablate.nets.architecture import Architecture, format_block
+from ablate.nets.families import arguments_of, axes_of, count_network
+from ablate.own_modules import takes_argument
 from ablate.study.axes import BESIDE, dotted, with_argument
 from ablate.study.axis_text import plain
 from ablate.study.data import HeldOut, hold_out
@@ -31,6 +33,7 @@ from ablate.study.resolve import replace_fields
 from ablate.study.search import Parameter, Search, Tune
 from ablate.study.space import contains, equal_choices, present, same_value, space_code
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.tune_file import OF_NETWORK
 
 NAME = "tune"  # of the searches in Optuna's storage, before their digest
 SHARE = 10  # one in so many training images is held out where the study does not say how many
@@ -86,13 +89,16 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         variants: Of its enumeration.
 
     Raises:
-        StudyError: A variant's own values are not in the space, or the number of its images is not known.
+        StudyError: A variant lacks an axis of the space, or its own values are not in it; two variants differ in tuned axes
+            alone; or the number of images is not known.
     """
     tune = study.tune
     assert tune is not None
     code, found = space_code(tune.search.parameters, None, study.folder), []
     for variant in variants:
         name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
+        for parameter in tune.search.parameters:
+            _check_axis(variant.architecture, parameter, name)
         data = hold_out(variant.data, parts[0])
         data = data.model_copy(update={"held_out": None, "measures": (), "decide_by": "", "also_test": ()})
         bare = replace(variant, data=data, folds=(), net=name, axes={})
@@ -117,6 +123,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
             return replace(made, axes=axes, tuned=dict(values))
 
         found.append(Tuning(name, variant, of_variant, make, at))
+    _refuse_twins(found)
     return found
 
 
@@ -157,6 +164,35 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
 
         found.append(Tuning(variant.net, variant, of_variant, make, at))
     return found
+
+
+def _check_axis(architecture: Architecture, parameter: Parameter, name: str) -> None:
+    """Fail if a network lacks the axis of a parameter, so that all of its values would be one network."""
+    group, _, field = parameter.axis.partition(".")
+    if group == "args":
+        reference = architecture.python or format_block(architecture.block)
+        there = bool(architecture.code) and takes_argument(reference, field.partition(".")[0])
+    else:
+        there = group in ("recipe", "data") or (not architecture.code and parameter.axis in axes_of(architecture))
+    if not there:
+        raise StudyError(f"{parameter.place}: tune.space: {name} has no {parameter.axis}; leave one of them out")
+
+
+def _refuse_twins(tunings: Sequence[Tuning[Variant]]) -> None:
+    """Fail if two variants differ in tuned axes alone: at the same values they are one, so nothing would be compared."""
+    search, known = tunings[0].search, dict[str, Tuning[Variant]]()
+    for one in tunings:
+        try:
+            key = one.at(search.enqueue[0]).trials((0,))[0].id
+        except AblateError:  # a value that only the first can have
+            continue
+        if (twin := known.setdefault(key, one)) is not one:
+            pairs = [(axis, *(_own_value(each.variant, axis) for each in (twin, one))) for axis in search.axes]
+            differ = " and ".join(axis for axis, mine, other in pairs if not same_value(mine, other))
+            raise StudyError(
+                f"{search.parameters[0].place}: tune.space: {twin.name} and {one.name} differ in {differ} alone, which is "
+                "tuned for both; leave out the axis or one of them"
+            )
 
 
 def _tenth(tune: Tune, variant: Variant) -> HeldOut:
@@ -253,15 +289,15 @@ def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Varia
             recipe = replace_fields(recipe, of_recipe, study.folder)
         if of_data := dotted(changes, "data."):
             data = replace_fields(data, of_data, study.folder)
-        fields = {axis: value for axis, value in changes.items() if not axis.startswith((*BESIDE, "args."))}
+        fields: dict[str, Any] = {axis: float(value) for axis, value in changes.items() if axis in OF_NETWORK}
         if arguments := dotted(changes, "args."):
             written = json.loads(architecture.args)
             for name, value in arguments.items():
                 written = with_argument(written, name.split("."), value)
-            fields["args"] = json.dumps(written, sort_keys=True)
-        if fields:
-            architecture = replace(architecture, **fields)
-        counts = count_network(architecture, *data.asked) if fields or of_data else variant.counts
+            architecture = architecture.with_axis("args", json.dumps(written, sort_keys=True))
+        architecture = replace(architecture, **fields)
+        changed = of_data or architecture != variant.architecture
+        counts = count_network(architecture, *data.asked) if changed else variant.counts
     except NotationError as error:
         raise StudyError(str(error)) from None
     return replace(variant, recipe=recipe, data=data, architecture=architecture, counts=counts)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from ablate.api import load_experiment
 from ablate.commands.cli import app
-from ablate.errors import RecordError
+from ablate.errors import RecordError, StudyError
 from ablate.launch.options import RunOptions
 from ablate.launch.summary import RunSummary
 from ablate.network_experiment import Experiment
@@ -264,6 +264,45 @@ def test_own_values_are_found_among_the_choices_however_they_are_written(tmp_pat
     assert repr(own) == repr(parameter.choices[1]) and axis == parameter.axis
     assert one.untuned.trials((0,))[0].id == one.variant.trials((0,))[0].id
     assert one.at({axis: parameter.choices[0]}).trials((0,))[0].id != one.variant.trials((0,))[0].id
+
+
+@pytest.mark.parametrize(
+    ("variants", "axis", "message"),
+    [
+        ("{factorial: {base: WRN-10-1, factors: {recipe.lr: [0.1, 0.01]}}}", "recipe.lr", "is given by 'variants'"),
+        ("{leave_one_out: {base: WRN-10-1, without: {norm: {norm: none, recipe.lr: 0.02}}}}", "recipe.lr", "is given"),
+        ("{path: [{base: WRN-10-1}, {slower: {recipe.lr: 0.02}}]}", "recipe.lr", "is given by 'variants'; leave it out"),
+        (
+            "{net: WRN-10-1}, {net: WRN-10-1, recipe: {base: wrn_cifar, epochs: 2, batch_size: 32, lr: 0.05}}",
+            "recipe.lr",
+            "WRN-10-1, lr 0.1 and WRN-10-1, lr 0.05 differ in recipe.lr alone, which is tuned for both; leave out the axis",
+        ),
+        (
+            "{net: [WRN-10-1, WRN-16-1-dropout0.3, WRN-10-1-dropout0.3]}",
+            "dropout",
+            "WRN-10-1 and WRN-10-1-dropout0.3 differ in dropout alone",
+        ),
+        ("{net: [WRN-10-1, NIN]}", "dropout", "NIN has no dropout; leave one of them out"),
+        ("{net: [{python: mine:net}, WRN-10-1]}", "args.width", "WRN-10-1 has no args.width; leave one of them out"),
+        ("{net: {python: mine:net}}", "args.depth", "mine:net has no args.depth; leave one of them out"),
+        ("{net: {python: mine:net}}", "dropout", "mine:net has no dropout; leave one of them out"),
+    ],
+)
+def test_axes_that_variants_vary_or_lack_are_not_tuned(tmp_path: Path, variants: str, axis: str, message: str) -> None:
+    layers = "torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))"
+    (tmp_path / "mine.py").write_text(f"import torch\ndef net(classes, width=2):\n    return {layers}\n")
+    space = {"recipe.lr": "{low: 0.01, high: 0.5}", "dropout": "[0, 0.3]"}.get(axis, "[null, 2]")
+    tune = f"tune: {{space: {{{axis}: {space}}}, trials: 2}}\nvariants: [{variants}]\n"
+    with pytest.raises(StudyError) as caught:
+        networks(tmp_path, NETWORKS[: NETWORKS.index("tune:")] + tune)
+    told = str(caught.value)
+    assert f":5:16: tune.space: {message}" in told.replace(f"{axis} is given", "is given"), told
+
+
+def test_variants_may_have_other_values_of_a_tuned_axis_if_they_differ_besides(tmp_path: Path) -> None:
+    other = "{net: WRN-10-1, recipe: {base: wrn_cifar, epochs: 2, batch_size: 32, lr: 0.05, optimizer: adamw}}"
+    found = networks(tmp_path, NETWORKS.replace("{net: [WRN-10-1, WRN-16-1]}", f"{{net: WRN-10-1}}, {other}")).tunings
+    assert [one.search.enqueue[0]["recipe.lr"] for one in found] == [0.1, 0.05]
 
 
 @pytest.mark.parametrize("space", ["[0.1, 1.0]", "{low: 0.1, high: 1.0}"])
