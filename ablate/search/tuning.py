@@ -276,7 +276,7 @@ def tuning_states(
         search = SearchExperiment(tuning.study, "", runs, storage, location, tuning.make)
         candidates = search.candidates(damaged)[: search.planned]
         states = Counter("ended" if one.state in ENDED else one.state for one in candidates)
-        missing = tuning.search.trials - len(candidates)
+        missing = search.planned - len(candidates)
         trainings = sum(len(one.errors) for one in candidates)
         under_way = tuple((one.label, one.trials) for one in candidates if one.state == "running")
         problems = tuple(one.problem for one in candidates if one.problem)

@@ -77,12 +77,14 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
 
 
 def names_in(text: str) -> set[str]:
-    """The names without dots that an expression uses.
+    """The names that an expression uses, such as "k" and "recipe.lr".
 
     Args:
         text: Accepted by compile_expression().
     """
-    return {node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)}
+    nodes = [node for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, (ast.Name, ast.Attribute))]
+    beginnings = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    return {_dotted(node) for node in nodes if id(node) not in beginnings}
 
 
 def _depth(node: ast.AST) -> int:

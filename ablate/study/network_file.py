@@ -109,7 +109,7 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         ),
         measures=shown,
         held_out=held_out,
-        tune=read_tune(document, file, recipe, entries, held_out),
+        tune=read_tune(document, file, recipe, entries, held_out, seeds),
     )
 
 

@@ -94,7 +94,7 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
         search=search,
         base=base,
         where=None if file.where is None else (file.where, document.place("where")),
-        tune=read_program_tune(document, file, program, measures, decide_by),
+        tune=read_program_tune(document, file, program, measures, decide_by, seeds),
     )
 
 

@@ -27,7 +27,12 @@ FIRST_SEED = 1000  # of a candidate's trainings; a study that is not told otherw
 
 
 def read_tune(
-    document: Document, file: StudyFile, recipe: Recipe, entries: Sequence[Entry], held_out: tuple[HeldOut, ...]
+    document: Document,
+    file: StudyFile,
+    recipe: Recipe,
+    entries: Sequence[Entry],
+    held_out: tuple[HeldOut, ...],
+    reported: tuple[int, ...],
 ) -> Tune | None:
     """The tuning of a study of networks; None for a study without it.
 
@@ -37,6 +42,7 @@ def read_tune(
         recipe: The study's recipe.
         entries: Of the study's `variants`.
         held_out: The images that the study decides on, if it has `validation`.
+        reported: The study's seeds.
 
     Raises:
         StudyError: A value is not valid, or keys contradict each other; the message names the place.
@@ -59,7 +65,7 @@ def read_tune(
             )
         if axis.startswith("args.") and file.budget:
             document.fail(path, f"tune.space: {axis} may change what 'budget' holds; leave one of them out")
-        if any(_overlap(axis, each) for each in given):
+        if any(overlap(axis, each) for each in given):
             document.fail(path, f"tune.space: {axis} is given by 'variants'; leave it out of one of them")
 
     def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
@@ -69,7 +75,7 @@ def read_tune(
     parts = tuple(part.model_copy(update={"test": False}) for part in held_out)
     if tune.validation is not None:
         parts, *_ = [read_held_out(document, (TUNE, "validation"), tune.validation, one) for one in data]
-    seeds = read_seeds(document, (TUNE, "seeds"), tune.seeds, 1, FIRST_SEED)
+    seeds = _choosing_seeds(document, tune.seeds, reported)
     reader = SpaceReader(document, TUNE, tune, check=check)
     reader.check_pairs((len(parts) or 1) * len(seeds))
     reader.check_trials()
@@ -77,7 +83,12 @@ def read_tune(
 
 
 def read_program_tune(
-    document: Document, file: StudyFile, program: Program, measures: Sequence[ShownMeasure], decide_by: str
+    document: Document,
+    file: StudyFile,
+    program: Program,
+    measures: Sequence[ShownMeasure],
+    decide_by: str,
+    reported: tuple[int, ...],
 ) -> Tune | None:
     """The tuning of a study of a program; None for a study without it.
 
@@ -87,6 +98,7 @@ def read_program_tune(
         program: The program.
         measures: What it reports.
         decide_by: The measure that the study decides by.
+        reported: The study's seeds.
 
     Raises:
         StudyError: A value is not valid, or keys contradict each other; the message names the place.
@@ -103,7 +115,7 @@ def read_program_tune(
             (TUNE, "validation"),
             f"'tune.validation' is not valid in a study with 'program'; its {by} chooses, on its own images",
         )
-    seeds = read_seeds(document, (TUNE, "seeds"), tune.seeds, 1, FIRST_SEED)
+    seeds = _choosing_seeds(document, tune.seeds, reported)
     if len(seeds) > 1 and "seed" not in program.placeholders:
         document.fail((TUNE, "seeds"), f"tune.seeds: no {{seed}} in program.command, so {len(seeds)} would be the same run")
     reader = SpaceReader(document, TUNE, tune, axis_check(wanted_axes(program)))
@@ -112,6 +124,29 @@ def read_program_tune(
     return Tune(reader.search(by), seeds, by, tune.also_untuned)
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether two axes are the same, or one is inside the other."""
+def _choosing_seeds(document: Document, written: Any, reported: Sequence[int]) -> tuple[int, ...]:
+    """The seeds of a candidate's trainings. Where only their number is written, they are the first that none reports."""
+    path: KeyPath = (TUNE, "seeds")
+    seeds, first = read_seeds(document, path, written, 1, FIRST_SEED), FIRST_SEED
+    if isinstance(written, list):
+        for i, seed in enumerate(seeds):
+            if seed in reported:
+                wrong = (
+                    f"tune.seeds: {seed} is a seed of the study; use another, so that no seed both chooses and is reported"
+                )
+                document.fail((*path, i), wrong)
+        return seeds
+    for seed in sorted(reported):
+        if first <= seed < first + len(seeds):
+            first = seed + 1
+    return tuple(range(first, first + len(seeds)))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two axes are the same, or one is inside the other.
+
+    Args:
+        one: The name of an axis.
+        other: Another one.
+    """
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

@@ -25,15 +25,17 @@ from ablate.study.axes import BESIDE, dotted, with_argument
 from ablate.study.axis_text import plain
 from ablate.study.data import HeldOut, hold_out
 from ablate.study.decision import VALIDATION_ERROR
+from ablate.study.expression import compile_expression, names_in
 from ablate.study.fields import value_at
 from ablate.study.labels import label
-from ablate.study.make_variant import check_batches
+from ablate.study.limits import limited_costs
+from ablate.study.make_variant import check_batches, excluded
 from ablate.study.program import ProgramStudy, ProgramVariant
 from ablate.study.resolve import replace_fields
 from ablate.study.search import Parameter, Search, Tune
 from ablate.study.space import contains, equal_choices, present, same_value, space_code
 from ablate.study.study import Study, Trial, Variant
-from ablate.study.tune_file import OF_NETWORK
+from ablate.study.tune_file import OF_NETWORK, overlap
 
 NAME = "tune"  # of the searches in Optuna's storage, before their digest
 SHARE = 10  # one in so many training images is held out where the study does not say how many
@@ -94,7 +96,10 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
     """
     tune = study.tune
     assert tune is not None
-    code, found = space_code(tune.search.parameters, None, study.folder), []
+    place, where, found = study.places["where"], _condition(study.where, study.places["where"], tune.search.axes), []
+    holds = compile_expression(where) if where else None
+    more: dict[str, Any] = {"code": space_code(tune.search.parameters, None, study.folder), "where": where}
+    rules = dict.fromkeys(entry.depth_rule for entry in study.entries)
     for variant in variants:
         name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
         for parameter in tune.search.parameters:
@@ -104,16 +109,22 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
         own = partial(_own_of, study, bare)
-        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, code)
+        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, more)
         of_variant = replace(
             study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
             measured_budget=None, baseline=None, published=(), search=search, decision=VALIDATION_ERROR, held_out=(),
             measures=(), tune=None,
         )  # fmt: skip
 
-        def make(values: dict[str, Any], bare: Variant = bare, part: HeldOut = parts[0]) -> Variant:
+        def make(
+            values: dict[str, Any], variant: Variant = variant, bare: Variant = bare, part: HeldOut = parts[0]
+        ) -> Variant:
             made = _changed(study, bare, values)
             check_batches(made.recipe, hold_out(made.data, part))
+            if holds:  # a variant has one of the rules, under which it is kept
+                rule = next(rule for rule in rules if not excluded(study, holds, variant, rule))
+                if why := excluded(study, holds, _changed(study, variant, values), rule):
+                    raise StudyError(f"{place}: {why}")
             shown = [f"{axis} {plain(value)}" for axis, value in values.items() if not axis.startswith(BESIDE)]
             return replace(made, net=", ".join([made.net, *shown]))
 
@@ -143,12 +154,15 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
             raise StudyError(
                 f"{parameter.place}: tune.space: {parameter.axis} is varied by 'variants'; leave it out of one of them"
             )
+    text, place = study.where or ("", "")
+    where = _condition(text, place, tune.search.axes)
+    holds = compile_expression(where) if where else None
     by = next(measure for measure in study.measures if measure.name == tune.decide_by)
     found = []
     for variant in study.variants:
         about = {"program": study.program.identity(), "axes": dict(variant.axes), "by": by.name, "goal": by.goal}
         own = partial(_axis_of, variant)
-        search = _search_of(tune.search, tune, variant.net, own, _as_json(about), {})
+        search = _search_of(tune.search, tune, variant.net, own, _as_json(about), {"where": where})
         base = {axis: value for axis, value in variant.axes.items() if axis not in search.axes}
         of_variant = replace(
             study, name=NAME, seeds=tune.seeds, variants=(), baselines=(), decide_by=tune.decide_by, search=search,
@@ -156,14 +170,29 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
         )  # fmt: skip
 
         def make(values: dict[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
-            shown = (f"{axis} {plain(value)}" for axis, value in values.items())
-            return ProgramVariant(", ".join([variant.net, *shown]), study.program, _changed_axes(variant, values))
+            label = ", ".join([variant.net, *(f"{axis} {plain(value)}" for axis, value in values.items())])
+            made = ProgramVariant(label, study.program, _changed_axes(variant, values))
+            if holds and not holds(dict(made.axes)):
+                raise StudyError(f"{place}: {label} is excluded by where: {text}")
+            return made
 
         def at(values: Mapping[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
             return replace(variant, axes=_changed_axes(variant, values), tuned=dict(values))
 
         found.append(Tuning(variant.net, variant, of_variant, make, at))
     return found
+
+
+def _condition(text: str | None, place: str, axes: Sequence[str]) -> str:
+    """The `where` of a study at a place, if the values of tuned axes can change whether it holds; else ""."""
+    counts = {"parameters", "multiply_adds"} if any(axis.startswith("args.") for axis in axes) else set()
+    named = names_in(text) if text else set()
+    touched = [axis for axis in axes if named & counts or any(overlap(axis, name) for name in named)]
+    if not text or not touched:
+        return ""
+    if measured := limited_costs(text, None):
+        raise StudyError(f"{place}: where: {measured[0]} is measured, and {touched[0]} is tuned; leave one of them out")
+    return text
 
 
 def _check_axis(architecture: Architecture, parameter: Parameter, name: str) -> None:
@@ -207,11 +236,11 @@ def _tenth(tune: Tune, variant: Variant) -> HeldOut:
 
 
 def _search_of(
-    search: Search, tune: Tune, name: str, own: Callable[[Parameter], Any], definition: bytes, code: Mapping[str, str]
+    search: Search, tune: Tune, name: str, own: Callable[[Parameter], Any], definition: bytes, more: Mapping[str, Any]
 ) -> Search:
     """The search of a variant: its own values come first, and its digest is of all that the choice depends on.
 
-    `own` returns the variant's value of a parameter; `code` is what the space names of the reader's own, of space_code().
+    `own` returns the variant's value of a parameter; `more` is what else the choice depends on, if it is not empty.
     """
     first: dict[str, Any] = {}
     for parameter in search.parameters:
@@ -235,7 +264,7 @@ def _search_of(
         "search": [search.objective, search.sampler, search.pruner, search.seed, search.enqueue],
         "seeds": tune.seeds,
         "variant": definition.decode(),
-        **({"code": dict(code)} if code else {}),
+        **{key: value for key, value in more.items() if value},
     }
     others = tuple(each for each in search.enqueue if each != first)
     return replace(search, enqueue=(first, *others), digest=content_id(_as_json(what)))

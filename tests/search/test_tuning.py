@@ -299,6 +299,59 @@ def test_axes_that_variants_vary_or_lack_are_not_tuned(tmp_path: Path, variants:
     assert f":5:16: tune.space: {message}" in told.replace(f"{axis} is given", "is given"), told
 
 
+@pytest.mark.parametrize("depth_rule", ["convolutions", "nominal"])
+def test_candidates_keep_to_where(tmp_path: Path, depth_rule: str) -> None:
+    where = f"where: recipe.lr <= 0.2 and depth < 18\ndepth_rule: {depth_rule}"
+    before, after = networks(tmp_path).tunings, networks(tmp_path, NETWORKS.replace("baseline: WRN-10-1", where)).tunings
+    assert before[0].id != after[0].id and len(after) == 2
+    for one in after:
+        one.make({"recipe.lr": 0.2, "dropout": 0.3})
+        with pytest.raises(StudyError, match=r"yaml:\d+:1: .* is excluded by where: recipe.lr <= 0.2 and depth < 18"):
+            one.make({"recipe.lr": 0.21, "dropout": 0.3})
+
+
+def test_candidates_of_a_program_keep_to_where(tmp_path: Path) -> None:
+    experiment = written(tmp_path, STUDY.replace("trials: 3", "trials: 6") + "where: lr < 0.6 or kind == 'b'\n")
+    assert run(experiment).exit_code == 0
+    tried = [[one.values["lr"] for one in choice.candidates] for choice in choices(experiment)]
+    assert max(tried[0]) < 0.6 < max(tried[1]) and {len(each) for each in tried} == {6}
+
+
+def choices(experiment: ProgramExperiment) -> list[Choice]:
+    found = [read_choice(experiment.runs, one.id) for one in experiment.tunings]
+    return [one for one in found if one]
+
+
+def test_a_measured_cost_does_not_limit_what_is_tuned(tmp_path: Path) -> None:
+    where = "where: recipe.lr < 0.2 and step_time < 5"
+    with pytest.raises(StudyError, match=r"where: step_time is measured, and recipe.lr is tuned; leave one of them out"):
+        networks(tmp_path, NETWORKS.replace("baseline: WRN-10-1", where))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "of_candidates", "expected"),
+    [
+        ("2", "2", (1000, 1001)),
+        ("1500", "2", (1500, 1501)),
+        ("[1000, 1001]", "1", (1002,)),
+        ("[1001, 3]", "1", (1000,)),
+        ("[1003, 1001]", "2", (1004, 1005)),
+        ("[0, 1]", "[2, 7]", (2, 7)),
+        ("[0, 7]", "[2, 7]", "5:19: tune.seeds: 7 is a seed of the study; use another, so that no seed both"),
+    ],
+)
+def test_no_seed_both_chooses_and_is_reported(
+    tmp_path: Path, seeds: str, of_candidates: str, expected: tuple[int, ...] | str
+) -> None:
+    for text, load in ((NETWORKS, networks), (STUDY, written)):
+        changed = text.replace("seeds: 2", f"seeds: {seeds}").replace("tune: {", f"tune: {{seeds: {of_candidates}, ")
+        if isinstance(expected, str):
+            with pytest.raises(StudyError, match=expected):
+                load(tmp_path, changed)
+        else:
+            assert load(tmp_path, changed).tunings[0].study.seeds == expected
+
+
 def test_variants_may_have_other_values_of_a_tuned_axis_if_they_differ_besides(tmp_path: Path) -> None:
     other = "{net: WRN-10-1, recipe: {base: wrn_cifar, epochs: 2, batch_size: 32, lr: 0.05, optimizer: adamw}}"
     found = networks(tmp_path, NETWORKS.replace("{net: [WRN-10-1, WRN-16-1]}", f"{{net: WRN-10-1}}, {other}")).tunings

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import StudyError
-from ablate.study.expression import MAX_LENGTH, compile_expression
+from ablate.study.expression import MAX_LENGTH, compile_expression, names_in
 
 NAMES: dict[str, Any] = {
     "net": "WRN-16-2",
@@ -33,6 +33,11 @@ def error(text: str) -> str:
     with pytest.raises(StudyError) as caught:
         holds(text)
     return str(caught.value)
+
+
+def test_names_are_whole() -> None:
+    text = "k * depth <= 400 and (recipe.loss.args.g, recipe.lr) != (1, 'net') or not recipe.nesterov"
+    assert names_in(text) == {"k", "depth", "recipe.loss.args.g", "recipe.lr", "recipe.nesterov"}
 
 
 @pytest.mark.parametrize(
