@@ -55,6 +55,9 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
     if file.baseline is not None and (not isinstance(file.baseline, (str, dict)) or not file.baseline):
         wanted = "a network's name, or values of axes such as {dropout: 0}"
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
+    if isinstance(file.baseline, dict):
+        for axis, value in ({"net": file.baseline} if "python" in file.baseline else file.baseline).items():
+            axis_values(document, ("baseline", axis), axis, [value])
     task = read_task(document, file.task.model_dump(exclude_unset=True, exclude_none=True))
     for used in data:
         place, wrong = task_objection(task, recipe, used)

@@ -166,6 +166,10 @@ class ProgramVariant:
         """Its name, as of a variant of networks that has one."""
         return self.net
 
+    def words(self) -> tuple[str, ...]:
+        """The values of the axes as the command has them, in the order of the axes' names."""
+        return tuple(_argument(self.axes[axis]) for axis in sorted(self.axes))
+
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
 

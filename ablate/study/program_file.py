@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ import orjson
 
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.axis_text import in_words, plain
+from ablate.study.baseline import Lookup, without_baseline
 from ablate.study.crossing import find_crossings
 from ablate.study.decision import ShownMeasure
 from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
@@ -82,13 +84,16 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
     if len(variants) * len(seeds) > MAX_TRIALS:
         wrong = f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
         document.fail(("variants",), wrong)
+    baselines = _baselines(document, file.baseline, variants)
+    if file.baseline is not None:
+        remarks += without_baseline(file.baseline, [variant.net for variant in variants], baselines)
     return ProgramStudy(
         **shared,
         program=program,
         measures=measures,
         decide_by=decide_by,
         variants=variants,
-        baselines=_baselines(document, file.baseline, variants),
+        baselines=baselines,
         remarks=(*(f"chosen: {line}" for line in shared["chosen"]), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,
@@ -344,16 +349,27 @@ def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, .
         return reference_rows(variants, lambda variant: None)
     if not isinstance(named, dict) or not named:
         document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: values of axes, such as {{lr: 0.1}}")
-    for axis in named:
+    for axis, value in named.items():
         if axis not in variants[0].axes:
             known = allowed(axis, variants[0].axes)
             document.fail(("baseline", axis), f"baseline: unknown axis '{axis}'; {known}")
+        check_value(document, ("baseline", axis), axis, value)
 
-    def rest(variant: ProgramVariant) -> str:
-        return repr(sorted((axis, repr(value)) for axis, value in variant.axes.items() if axis not in named))
-
-    base = {rest(v): v for v in variants if all(plain(v.axes[axis]) == plain(value) for axis, value in named.items())}
-    if not base:
-        said = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items())
+    said, place = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items()), document.place("baseline")
+    lookup = Lookup(variants, ProgramVariant.words, _as_numbers, f"{place}: baseline: {said}", lambda variant: variant.net)
+    found = tuple(lookup.find(replace(variant, axes={**variant.axes, **named})) for variant in variants)
+    if not any(found):
         document.fail(("baseline",), f"baseline: no variant has {said}")
-    return tuple(base.get(rest(variant)) for variant in variants)
+    return found
+
+
+def _as_numbers(variant: ProgramVariant) -> tuple[float | str, ...]:
+    """The values of a variant's axes in its command, those that are numbers as numbers."""
+
+    def number(word: str) -> float | str:
+        try:
+            return found if math.isfinite(found := float(word)) else word
+        except ValueError:
+            return word
+
+    return tuple(map(number, variant.words()))

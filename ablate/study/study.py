@@ -379,3 +379,9 @@ class Study(AnyStudy):
     measures: tuple[ShownMeasure, ...] = ()
     measured_budget: MeasuredBudget | None = None
     auto_precision: str = ""
+
+    @property
+    def baseline_axes(self) -> dict[str, Any]:
+        """The values of axes that the baseline has; empty where it is a network, or where there is none."""
+        named = self.baseline[0] if self.baseline else {}
+        return named if isinstance(named, dict) and "python" not in named else {}

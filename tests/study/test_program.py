@@ -46,6 +46,35 @@ def test_a_grid_has_a_trial_for_each_variant_and_seed(tmp_path: Path) -> None:
     assert [study.variants.index(one) for one in study.baselines if one] == [0, 0, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("values", "baseline", "expected"),
+    [
+        ("0.1234561, 0.1234562", "0.1234562", 1),
+        ("2.0, 4.0", "2", 0),
+        ("2.0, 4.0", "'4.00'", 1),
+        ("2.0, 4.0", "1" + "0" * 30, "11:12: lr: found"),
+    ],
+)
+def test_a_baseline_has_the_value_or_one_that_is_as_large(
+    tmp_path: Path, values: str, baseline: str, expected: int | str
+) -> None:
+    text = STUDY.replace("[0.1, 0.01], block: [basic, b c]", f"[{values}], block: [basic]")
+    text = text.replace("{block: basic}", f"{{lr: {baseline}}}")
+    if isinstance(expected, int):
+        study = load(tmp_path, text)
+        assert study.baselines == (study.variants[expected],) * 2
+        return
+    with pytest.raises(StudyError) as error:
+        load(tmp_path, text)
+    assert str(error.value).startswith(f"{tmp_path / 'study.yaml'}:{expected}")
+
+
+def test_variants_that_the_baseline_does_not_reach_are_named(tmp_path: Path) -> None:
+    text = STUDY.replace("grid: {lr: [0.1, 0.01], block: [basic, b c]}", "zip: {lr: [0.1, 0.1, 1], block: [basic, b, c]}")
+    remark = "baseline: none for 1 of 3 variants, as no variant differs from them in block alone: lr 1, block c"
+    assert load(tmp_path, text).remarks == (remark,)
+
+
 def test_a_placeholder_is_one_argument(tmp_path: Path) -> None:
     trial = load(tmp_path).variants[1].trials((7,))[0]
     assert trial.command("") == ["python", "train.py", "--lr", "0.1", "--block", "b c", "--seed", "7"]
