@@ -21,7 +21,7 @@ from ablate.study.limits import MeasuredBudget, limited_costs
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import read_data, read_recipe, written_out
+from ablate.study.resolve import check_titles, read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Published, Study
@@ -90,6 +90,10 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         search = read_search(document, file, data, recipe, seeds, budget)
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
+    named: list[tuple[KeyPath, Data]] = [(("data", i), one) for i, one in enumerate(data)]
+    named += [(("variants", i, "data", j), one) for i, entry in enumerate(entries) for j, one in enumerate(entry.data)]
+    extra_tests = enumerate(extra.get("also_test", ()))
+    check_titles(document, [*named, *((("also_test", i, "data"), one.data) for i, one in extra_tests if one.data)])
     document.copies.check(copies)
     return Study(
         **shared,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,24 @@ def read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPa
         if title in titles[:i]:
             document.fail((*path, i), f"data: '{title}' is listed twice; give each data set a title of its own")
     return found
+
+
+def check_titles(document: Document, data: Iterable[tuple[KeyPath, Data]]) -> None:
+    """Check that no two data sets of a study have one title, by which trials know images of the reader's own.
+
+    Args:
+        document: The study file's values and their places.
+        data: Each data set that it names, and its path.
+
+    Raises:
+        StudyError: Two have one; the message names the place.
+    """
+    known: dict[str, Data] = {}
+    for path, one in data:
+        first = known.setdefault(one.title, one)
+        if one.source != first.source:
+            found = f"'{one.title}' is the title of {first.source} and of {one.source}"
+            document.fail(path, f"data: {found}; give each data set a title of its own")
 
 
 def _read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPath, Any] | None) -> Data:
