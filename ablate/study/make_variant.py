@@ -21,6 +21,7 @@ from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.data import Data
+from ablate.study.data_forms import ANY
 from ablate.study.designs import Design
 from ablate.study.expression import compile_expression
 from ablate.study.fields import all_fields, dotted_fields
@@ -238,3 +239,8 @@ def _check_extra_tests(data: Data) -> None:
         raise StudyError(f"also_test: not possible with data.preprocess: {data.preprocess}; use another one")
     if data.streamed and any(one.corruption for one in data.also_test):
         raise StudyError("also_test.corruption: not possible with images that are streamed; use data")
+    for other in (one.data for one in data.also_test if one.data):
+        for field in ANY:
+            if getattr(other, field) != getattr(data, field):
+                found = f"found {getattr(other, field)} in {other.title}"
+                raise StudyError(f"also_test.data.{field}: {found}; allowed: {getattr(data, field)}, as in {data.title}")

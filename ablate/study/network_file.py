@@ -32,7 +32,7 @@ from ablate.study.tune_file import read_tune
 from ablate.study.values import axis_values
 from ablate.study.written_forms import NET_AXES
 
-PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
+PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search", "also_test")
 
 
 def read_network_study(document: Document, file: StudyFile, shared: dict[str, Any], copies: Sequence[Copy]) -> Study:
@@ -67,7 +67,7 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
     taken, shown = read_measures(document, file.measures or (), shared["folder"])
     extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
     extra |= {"task": task} if task.name != CLASSIFICATION else {}
-    extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
+    extra |= {"also_test": read_extra_tests(document, file.also_test, data[0])} if file.also_test else {}
     extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     extra |= {"decide_by": file.decide_by or ""} if task.name != CLASSIFICATION else {}
     data = _with(data, held_out, extra)

@@ -157,7 +157,8 @@ def enumerate_variants(
         try:
             variant, network = make_variant(networks, entry, axes, data, beside(entry, data), row, design, own)
         except (NotationError, StudyError) as error:
-            raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
+            of_all = study.places["also_test"] if str(error).startswith("also_test") else ""
+            raise StudyError(f"{of_all or _place(entry, axes, str(error))}: {error}") from None
         made.add((entry, axes, data), variant, network, own)
     if limited and made.found:
         made.keep_within(limited, after, measure)
