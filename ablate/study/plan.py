@@ -186,7 +186,8 @@ class _Made:
         self.rules: dict[int, DepthRule] = {}  # the layers that a depth counts, by the id() of a variant in `found`
         self.again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
         self.names: dict[str, list[Variant]] = {}
-        self.labelled: dict[str, str] = {}  # the place of each label
+        self.labels: dict[tuple[Any, ...], str] = {}  # the label of each variant that has one
+        self.labelled: dict[str, tuple[str, set[tuple[Any, ...]]]] = {}  # the place and the variants of each label
         self.solved: list[str] = []
         self.merged: list[str] = []
         self.dropped: list[str] = []
@@ -217,7 +218,9 @@ class _Made:
         for name in dict.fromkeys((variant.net, network.written)):
             self.names.setdefault(name, []).append(first)
         if own:
-            self.labelled[label(variant)] = entry.place
+            self.labels.setdefault(key, own)
+            self.names.setdefault(own, []).append(first)
+            self.labelled.setdefault(label(variant), (entry.place, set()))[1].add(key)
 
     def keep_within(self, limited: Sequence[str], holds: Callable[[dict[str, Any]], bool] | None, measure: Measure) -> None:
         """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
@@ -257,14 +260,17 @@ class _Made:
         for key, designs in self.again.items():
             if key in found:
                 found[key] = replace(found[key], designs=tuple(designs))
+        for key, own in self.labels.items():  # also of a row that was merged into one without a name
+            if key in found and not found[key].title:
+                found[key] = replace(found[key], title=own)
         words = in_own_words([*found.values()], study)
         for variant in words:
             for name in filter(None, (variant.title, variant.words)):
                 self.names.setdefault(name, []).append(variant)
         variants = told_apart(words, study, self.names)
         times = Counter(map(label, variants) if self.labelled else ())
-        for text, at in self.labelled.items():
-            if times[text] > 1 or (text in map(label, words) and not times[text]):
+        for text, (at, of) in self.labelled.items():
+            if len(of & found.keys()) > 1 or times[text] > 1 or (text in map(label, words) and not times[text]):
                 raise StudyError(f"{at}: label: '{text}' names two variants; give each its own")
         return variants
 

@@ -7,7 +7,7 @@ import math
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,13 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(decide_by, names)}")
     variants: tuple[ProgramVariant, ...] = ()
     remarks: list[str] = []
+    named: dict[str, list[ProgramVariant]] = {}
     base: Axes = {}
     search = None
     if file.search is None:
         if file.base is not None:
             document.fail(("base",), "'base' is only valid in a study that has 'search'")
-        variants, remarks = _variants(document, file, program, shared["labels"])
+        variants, remarks, named = _variants(document, file, program, shared["labels"])
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
@@ -84,7 +85,7 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
     if len(variants) * len(seeds) > MAX_TRIALS:
         wrong = f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
         document.fail(("variants",), wrong)
-    baselines = _baselines(document, file.baseline, variants)
+    baselines = _baselines(document, file.baseline, variants, named)
     if file.baseline is not None:
         remarks += without_baseline(file.baseline, [variant.net for variant in variants], baselines)
     return ProgramStudy(
@@ -223,8 +224,8 @@ def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
 
 def _variants(
     document: Document, file: StudyFile, program: Program, words: Labels
-) -> tuple[tuple[ProgramVariant, ...], list[str]]:
-    """The variants in order, each once, and a remark on each that is merged or dropped.
+) -> tuple[tuple[ProgramVariant, ...], list[str], dict[str, list[ProgramVariant]]]:
+    """The variants in order, each once, a remark on each that is merged or dropped, and the variants of each name.
 
     Where all are one base with one value changed, a name says what is changed.
     """
@@ -247,7 +248,8 @@ def _variants(
     varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
     base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
     found: dict[bytes, ProgramVariant] = {}
-    names: set[str] = set()
+    names: dict[str, dict[bytes, None]] = {}
+    labelled: set[bytes] = set()
     for (axes, design), given, texts in zip(cells, own, values):
         of = words.of(texts)
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
@@ -262,18 +264,22 @@ def _variants(
         key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
             remarks.append(f"dropped: {label} is excluded by where: {file.where}")
-        elif key in found:
-            remarks.append(f"merged: {label} occurs twice")
-            found[key] = replace(found[key], designs=(*found[key].designs, *designs))
+            continue
+        if before := found.get(key):
+            remarks.append(f"merged: {label} {'occurs twice' if label == before.net else f'is the same as {before.net}'}")
+            own_name = given if given and key not in labelled else before.net
+            found[key] = replace(before, net=own_name, designs=(*before.designs, *designs))
         else:
             group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")
             found[key] = ProgramVariant(label, program, axes, designs, of, group or "")
-            if given and given in names:
-                document.fail(("variants",), f"label: '{given}' names two variants; give each its own")
-            names.add(label)
+        labelled |= {key} if given else set()
+        for name in (given, usual):
+            names.setdefault(name, {})[key] = None
+        if given and len(names[given]) > 1:
+            document.fail(("variants",), f"label: '{given}' names two variants; give each its own")
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
-    return tuple(found.values()), remarks
+    return tuple(found.values()), remarks, {name: [found[key] for key in keys] for name, keys in names.items() if name}
 
 
 def _expanded(
@@ -343,12 +349,21 @@ def _designed(document: Document, path: KeyPath, content: Any, program: Program)
     return [({name: axes[name] for name in wanted}, design) for axes, design in rows], remarks
 
 
-def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:
-    """For each variant, the one that has the given values of some axes and equals it in all other axes."""
+def _baselines(
+    document: Document, named: Any, variants: tuple[ProgramVariant, ...], names: Mapping[str, list[ProgramVariant]]
+) -> tuple[ProgramVariant | None, ...]:
+    """For each variant the one of a name, or the one that has the given values of some axes and equals it in the others."""
     if named is None:
         return reference_rows(variants, lambda variant: None)
+    if isinstance(named, str) and len(of_name := names.get(named, [])) == 1:
+        return (of_name[0],) * len(variants)
+    if isinstance(named, str):
+        known = allowed(named, [variant.net for variant in variants[:20]])
+        wrong = "is several variants" if of_name else f"is none of the variants; {known}; or values of axes"
+        document.fail(("baseline",), f"baseline '{named}' {wrong}")
     if not isinstance(named, dict) or not named:
-        document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: values of axes, such as {{lr: 0.1}}")
+        wanted = "the name of a variant, or values of axes such as {lr: 0.1}"
+        document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: {wanted}")
     for axis, value in named.items():
         if axis not in variants[0].axes:
             known = allowed(axis, variants[0].axes)

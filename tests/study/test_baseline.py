@@ -150,6 +150,17 @@ def test_several_variants_of_one_recipe_are_no_baseline(tmp_path: Path) -> None:
     assert message == "5:1: baseline 'WRN-10-1' is several variants: WRN-10-1, lr 0.05, WRN-10-1, lr 0.2"
 
 
+def test_a_label_of_a_row_that_is_merged_is_the_name_of_the_row_that_is_kept(tmp_path: Path) -> None:
+    twice = "  - net: [WRN-10-1, WRN-16-1]\n    data: cifar10\n  - net: WRN-10-1\n    data: cifar10\n    label: ours\n"
+    assert compared(tmp_path, "ours", twice) == {"ours": "ours", "WRN-16-1": "ours"}
+    thrice = f"{twice}  - net: [WRN-10-1, WRN-10-2]\n    data: cifar10\n    label: [theirs, '']\n"
+    assert compared(tmp_path, "theirs", thrice) == {"ours": "ours", "WRN-16-1": "ours", "WRN-10-2": "ours"}
+    wrong = thrice.replace("[theirs, '']", "[theirs, ours]")
+    assert error(tmp_path, "ours", wrong).endswith("label: 'ours' names two variants; give each its own")
+    other = f"{thrice}  - net: WRN-10-2\n    data: cifar10\n    label: theirs\n"
+    assert error(tmp_path, "ours", other).endswith("label: 'theirs' names two variants; give each its own")
+
+
 SGD = "{net: WRN-10-1, recipe.optimizer: [sgd, muon, rmsprop, {name: adamw, lr: 0.001}]}"
 STEPS = "{net: WRN-10-1, recipe.schedule: [{name: step, drop: 0.1}, step, cosine]}"
 

@@ -10,7 +10,7 @@ import pytest
 from ablate.errors import StudyError
 from ablate.study.json_schema import json_schema
 from ablate.study.program import ProgramStudy
-from ablate.study.program_schema import EXPANSIONS
+from ablate.study.program_schema import ENTRY_KEYS, EXPANSIONS
 from ablate.study.spec import load_any_study
 
 STUDY = """\
@@ -67,6 +67,26 @@ def test_a_baseline_has_the_value_or_one_that_is_as_large(
     with pytest.raises(StudyError) as error:
         load(tmp_path, text)
     assert str(error.value).startswith(f"{tmp_path / 'study.yaml'}:{expected}")
+
+
+@pytest.mark.parametrize(
+    ("variants", "baseline", "nets", "expected"),
+    [
+        ("grid: {lr: [0.1, 0.01], block: a}, label: [ours, '']", "ours", ["ours", "lr 0.01"], 0),
+        ("grid: {lr: [0.1, 0.01], block: a}, label: [ours, '']", "lr 0.1", ["ours", "lr 0.01"], 0),
+        ("grid: {lr: [0.1, 0.01], block: a}", "lr 0.01", ["lr 0.1", "lr 0.01"], 1),
+        ("leave_one_out: {base: {lr: 1, block: a}, without: {x: {lr: 2}}}", "w/o x", ["full", "w/o x"], 1),
+        ("grid: {lr: [1, 2], block: a}}, {zip: {lr: 2, block: a}, label: late", "late", ["lr 1", "late"], 1),
+        ("zip: {lr: 2, block: a}, label: x}, {zip: {lr: [2, 3], block: a}, label: [y, '']", "y", ["x", "lr 3"], 0),
+    ],
+)  # fmt: skip
+def test_a_name_may_be_the_baseline_also_one_of_a_row_that_is_merged(
+    tmp_path: Path, variants: str, baseline: str, nets: list[str], expected: int
+) -> None:
+    text = STUDY[: STUDY.index("variants")] + f"variants: [{{{variants}}}]\nbaseline: {baseline}\n"
+    study = load(tmp_path, text)
+    assert [variant.net for variant in study.variants] == nets
+    assert study.baselines == (study.variants[expected],) * 2
 
 
 def test_variants_that_the_baseline_does_not_reach_are_named(tmp_path: Path) -> None:
@@ -177,7 +197,8 @@ def test_a_script_that_is_missing_is_noted(tmp_path: Path) -> None:
         ("goal: maximize", "goal: up", "7:22", "goal: found 'up'; allowed: minimize, maximize"),
         ("seeds: 2", "seeds: 2\ndecide_by: val_eror", "9:1", "decide_by: found 'val_eror'; did you mean 'val_error'?"),
         ("seeds: 2", "seeds: 0", "8:1", "seeds: found 0; allowed: 1 or more"),
-        ("{block: basic}", "basic", "11:1", "baseline: found 'basic'; allowed: values of axes"),
+        ("{block: basic}", "basic", "11:1", "baseline 'basic' is none of the variants; allowed: lr 0.1, block basic"),
+        ("{block: basic}", "10", "11:1", "baseline: found 10; allowed: the name of a variant, or values of axes such as"),
         ("{block: basic}", "{blok: basic}", "11:12", "baseline: unknown axis 'blok'; did you mean 'block'?"),
         ("{block: basic}", "{block: other}", "11:1", "baseline: no variant has block other"),
         ("grid: {lr: [0.1, 0.01]", "zip: {lr: [0.1, 0.01, 1]", "10:31", "block: found 2 values; allowed: 3"),
@@ -202,7 +223,8 @@ def test_errors_name_their_place(tmp_path: Path, old: str, new: str, place: str,
 
 def test_the_schema_lets_a_program_name_its_axes() -> None:
     schema = json_schema()
-    assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {*EXPANSIONS}
+    entry = schema["$defs"]["ProgramEntry"]
+    assert set(entry["properties"]) == {*ENTRY_KEYS} and entry["oneOf"] == [{"required": [key]} for key in EXPANSIONS]
     assert schema["then"]["properties"]["variants"]["items"] == {"$ref": "#/$defs/ProgramEntry"}
     assert "goal" in schema["$defs"]["MeasureFile"]["properties"]
 
