@@ -7,7 +7,7 @@ import math
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ KEYS = (
 MOST_BYTES = 1 << 28  # of a file of the program
 
 Axes = dict[str, Any]
+Words = tuple[str, ...]  # as returned by ProgramVariant.words(); those of two variants differ
 
 
 def read_program_study(document: Document, file: StudyFile, shared: dict[str, Any]) -> ProgramStudy:
@@ -234,52 +235,74 @@ def _variants(
     holds = compile_expression(file.where) if file.where is not None else None
     remarks: list[str] = []
     cells: list[tuple[Axes, Design | None]] = []
-    own: list[str] = []
+    own: list[tuple[str, KeyPath]] = []
     for i, entry in enumerate(file.variants):
         rows = [*_expanded(document, i, entry, program, remarks)]
-        labels = read_own_labels(document, ("variants", i, "label"), entry.label)
-        check_number(document.place("variants", i, "label"), labels, len(rows))
+        at = ("variants", i, "label")
+        labels = read_own_labels(document, at, entry.label)
+        check_number(document.place(*at), labels, len(rows))
         cells += rows
-        own += labels or [""] * len(rows)
+        own += [(label, at) for label in labels or [""] * len(rows)]
     values = [{axis: plain(value) for axis, value in axes.items()} for axes, _ in cells]
     words.check(values)
     times = Counter(design.label for _, design in cells if design)
     first = cells[0][0]
     varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
     base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
-    found: dict[bytes, ProgramVariant] = {}
-    names: dict[str, dict[bytes, None]] = {}
-    labelled: set[bytes] = set()
-    for (axes, design), given, texts in zip(cells, own, values):
+    found: dict[Words, ProgramVariant] = {}
+    names: dict[str, dict[Words, None]] = {}
+    labelled: dict[str, tuple[KeyPath, set[Words]]] = {}
+    for (axes, design), (given, at), texts in zip(cells, own, values):
         of = words.of(texts)
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
         named = design.label if design and times[design.label] == 1 else ""
         usual = in_words(named, texts, of) or ", ".join(of.get(axis) or f"{axis} {texts[axis]}" for axis in shown) or BASE
-        label = given or usual
+        variant = ProgramVariant(given or usual, program, axes, () if design is None else (design,), of)
+        label, key = variant.net, variant.words()
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
             document.fail(("where",), str(error))
-        designs = () if design is None else (design,)
-        key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
             remarks.append(f"dropped: {label} is excluded by where: {file.where}")
             continue
         if before := found.get(key):
             remarks.append(f"merged: {label} {'occurs twice' if label == before.net else f'is the same as {before.net}'}")
-            own_name = given if given and key not in labelled else before.net
-            found[key] = replace(before, net=own_name, designs=(*before.designs, *designs))
+            net = before.net if before.net in labelled else given or before.net
+            found[key] = replace(before, net=net, designs=(*before.designs, *variant.designs))
         else:
             group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")
-            found[key] = ProgramVariant(label, program, axes, designs, of, group or "")
-        labelled |= {key} if given else set()
-        for name in (given, usual):
+            found[key] = replace(variant, group=group or "")
+        if given:
+            labelled.setdefault(given, (at, set()))[1].add(key)
+        for name in filter(None, (given, usual)):
             names.setdefault(name, {})[key] = None
-        if given and len(names[given]) > 1:
-            document.fail(("variants",), f"label: '{given}' names two variants; give each its own")
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
-    return tuple(found.values()), remarks, {name: [found[key] for key in keys] for name, keys in names.items() if name}
+    _tell_apart(document, found, labelled, varied)
+    return tuple(found.values()), remarks, {name: [found[key] for key in keys] for name, keys in names.items()}
+
+
+def _tell_apart(
+    document: Document,
+    found: dict[Words, ProgramVariant],
+    labelled: Mapping[str, tuple[KeyPath, set[Words]]],
+    varied: Sequence[str],
+) -> None:
+    """Give variants of equal names, such as numbers that differ in the seventh digit, their values as in the command.
+
+    Fails where a label names two variants.
+    """
+    times = Counter(variant.net for variant in found.values())
+    for key, variant in found.items():
+        if times[variant.net] > 1 and variant.net not in labelled:
+            words = dict(zip(sorted(variant.axes), key))
+            found[key] = replace(variant, net=", ".join(f"{axis} {words[axis]}" for axis in varied))
+    times = Counter(variant.net for variant in found.values())
+    for name in (*labelled, *times):
+        place, keys = labelled.get(name, (("variants",), ()))
+        if len(keys) > 1 or times[name] > 1:
+            document.fail(place, f"label: '{name}' names two variants; give each its own")
 
 
 def _expanded(
@@ -355,9 +378,10 @@ def _baselines(
     """For each variant the one of a name, or the one that has the given values of some axes and equals it in the others."""
     if named is None:
         return reference_rows(variants, lambda variant: None)
-    if isinstance(named, str) and len(of_name := names.get(named, [])) == 1:
-        return (of_name[0],) * len(variants)
     if isinstance(named, str):
+        of_name = [variant for variant in variants if variant.net == named] or names.get(named, [])
+        if len(of_name) == 1:
+            return (of_name[0],) * len(variants)
         known = allowed(named, [variant.net for variant in variants[:20]])
         wrong = "is several variants" if of_name else f"is none of the variants; {known}; or values of axes"
         document.fail(("baseline",), f"baseline '{named}' {wrong}")

@@ -180,7 +180,7 @@ STEPS = "{net: WRN-10-1, recipe.schedule: [{name: step, drop: 0.1}, step, cosine
         ("{recipe.momentum: 0.9}", "{net: WRN-10-1, recipe.optimizer: [sgd, adamw]}", [0, None]),
         ("{recipe.schedule: step}", STEPS, [1, 1, 1]),
         ("{recipe.drop: 0.2}", STEPS, [1, 1, None]),
-        ("{recipe.lr: 0.1234561}", "{net: WRN-10-1, recipe.lr: [0.1234561, 0.1234562]}", [0, 0]),
+        ("{recipe.lr: 0.1234561}", "{net: WRN-10-1, recipe.lr: [0.1234561, 0.1234562]}, label: [a, b]", [0, 0]),
         ("{recipe.lr: 1}", "{net: WRN-10-1, recipe.lr: [1.0, 0.1]}", [0, 0]),
     ],
 )
@@ -193,6 +193,12 @@ def test_what_follows_from_the_named_values_is_not_compared(
     enumeration = enumerate_variants(study)
     numbers = {id(variant): i for i, variant in enumerate(enumeration.variants)}
     assert [one and numbers[id(one)] for one in find_baselines(study, enumeration)] == expected
+
+
+def test_values_that_names_do_not_tell_apart_need_a_label(tmp_path: Path) -> None:
+    variants = "  - grid: {net: WRN-10-1, recipe.lr: [0.1234561, 0.1234562]}\n    data: cifar10\n"
+    message = "6:1: 'WRN-10-1 (N = 1), lr 0.123456' names two variants; give each a label of its own"
+    assert error(tmp_path, "{recipe.lr: 0.1234561}", variants) == message
 
 
 def test_a_network_that_no_item_writes_is_no_value(tmp_path: Path) -> None:

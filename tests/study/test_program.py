@@ -229,6 +229,34 @@ def test_the_schema_lets_a_program_name_its_axes() -> None:
     assert "goal" in schema["$defs"]["MeasureFile"]["properties"]
 
 
+@pytest.mark.parametrize(
+    ("values", "nets"),
+    [
+        ("1, '1', true, 'true', 1", ["lr 1, block a", "lr true, block a"]),  # the same commands
+        ("2, 2.0, 3", ["lr 2, block a", "lr 2.0, block a", "lr 3, block a"]),
+        ("0.1234561, 0.1234562", ["lr 0.1234561, block a", "lr 0.1234562, block a"]),
+    ],
+)
+def test_each_command_is_one_variant_with_a_name_of_its_own(tmp_path: Path, values: str, nets: list[str]) -> None:
+    text = STUDY[: STUDY.index("variants")] + f"variants: [{{grid: {{lr: [{values}], block: [a, b]}}}}]\n"
+    study = load(tmp_path, text)
+    assert [variant.net for variant in study.variants[::2]] == nets
+    assert sum(line.startswith("merged: ") for line in study.remarks) == 2 * (len(values.split(", ")) - len(nets))
+    commands = [" ".join(one.trials((0,))[0].command("")) for one in study.variants]
+    assert len({*commands}) == len(commands)
+
+
+def test_one_name_for_two_variants_is_refused(tmp_path: Path) -> None:
+    two = "variants:\n  - {zip: {lr: 0.1, block: a}, label: lr 0.2}\n  - {zip: {lr: 0.2, block: a}}\n"
+    text = STUDY[: STUDY.index("variants")] + two
+    for other in (text, text.replace("a}}\n", "a}, label: lr 0.2}\n")):
+        with pytest.raises(StudyError) as error:
+            load(tmp_path, other)
+        said = "10:32: label: 'lr 0.2' names two variants; give each its own"
+        assert str(error.value) == f"{tmp_path / 'study.yaml'}:{said}"
+    assert load(tmp_path, text.replace("label: lr 0.2", "label: lr 0.20")).variants[0].net == "lr 0.20"
+
+
 def test_a_value_that_resembles_own_code_has_a_name(tmp_path: Path) -> None:
     study = load(tmp_path, STUDY.replace("[0.1, 0.01]", "[{python: a, args: 3}, {python: 5, args: {b: 1}}]"))
     assert [variant.net for variant in study.variants[::2]] == ["lr a, block basic", "lr 5(b=1), block basic"]
