@@ -64,7 +64,7 @@ def without_baseline(named: str | dict[str, Any], names: Sequence[str], baseline
     by_axes = isinstance(named, dict) and "python" not in named
     why = f"differs from them in {' and '.join(named)} alone" if by_axes else f"on their data set is {plain(named)}"
     more = [f"{len(alone) - MOST_NAMES} more"] if len(alone) > MOST_NAMES else []
-    told = ", ".join([*alone[:MOST_NAMES], *more])
+    told = "; ".join([*alone[:MOST_NAMES], *more])  # a name may have commas
     return [f"baseline: none for {len(alone)} of {len(names)} variants, as no variant {why}: {told}"]
 
 

@@ -239,7 +239,7 @@ def test_a_plan_names_the_variants_that_the_baseline_does_not_reach(tmp_path: Pa
     text = f"{HEAD.replace(', cifar100', '')}baseline: {{k: 1}}\nvariants: [{{net: [WRN-10-1, NIN, WRN-16-2, WRN-10-2]}}]\n"
     path.write_text(text)
     assert load(path).remarks() == [
-        "baseline: none for 2 of 4 variants, as no variant differs from them in k alone: NIN, WRN-16-2"
+        "baseline: none for 2 of 4 variants, as no variant differs from them in k alone: NIN; WRN-16-2"
     ]
     path.write_text(text.replace("{k: 1}", "WRN-10-1").replace("WRN-10-2]}", "WRN-10-2]}, {net: NIN, data: svhn}"))
     remark = "baseline: none for 1 of 5 variants, as no variant on their data set is WRN-10-1: NIN, SVHN"
