@@ -195,12 +195,12 @@ def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
     """replace_fields(), cached: many variants change the same fields."""
     if changes.names_code:
         return replace_fields(model, dict(changes), folder)
-    return _replaced_before(model, changes)
+    return _replaced_before(model, changes, folder)
 
 
 @lru_cache(maxsize=4096)
-def _replaced_before(model: Recipe | Data, changes: _Changes) -> Any:
-    return replace_fields(model, dict(changes))
+def _replaced_before(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
+    return replace_fields(model, dict(changes), folder)  # own code that is not changed is read again too
 
 
 def _check_init(recipe: Recipe, architecture: Architecture, data: Data) -> None:

@@ -83,6 +83,17 @@ def test_the_code_is_in_the_id(folder: Path) -> None:
     assert identity() != before
 
 
+def test_other_axes_keep_the_code_beside_the_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "own_images.py").write_text(CODE.replace("zeros", "ones"))
+    monkeypatch.chdir(elsewhere)
+    found = study(folder, "{python: own_images:load}", ", data.train_size: [8, 12], data.preprocess: [meanstd, scale]")
+    variants = enumerate_variants(found).variants
+    assert found.data.own
+    assert {variant.data.own and variant.data.own.code for variant in variants} == {found.data.own.code}
+
+
 def test_facts_that_are_said_need_no_call(folder: Path) -> None:
     data = study(folder, "{python: own_images:none, title: Mine, classes: 4, image_size: 8, channels: 3}").data
     assert data.classes == 4 and not (folder / "cache").exists()
