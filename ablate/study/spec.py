@@ -90,7 +90,7 @@ def load_any_study(
     if "studies" in document.value:
         document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
-    _refuse_nothing(document, (), document.value)
+    _check_values(document, (), document.value)
     if "program" in document.value:
         refuse_other_keys(document)
     file = validate(document, StudyFile, (), document.value)
@@ -168,15 +168,21 @@ def _check_scale(document: Document, scale: str, keys: Any) -> None:
             document.fail(("scales", scale, key), f"scales.{scale}: unknown key '{key}'; {allowed(key, known)}")
 
 
-def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
-    """Fail at a key without a value, which would silently mean the default. In a scale it removes the key."""
+def _check_values(document: Document, path: KeyPath, value: Any) -> None:
+    """Fail at a key without a value, which would silently mean the default, and at a number that an id cannot hold.
+
+    In a scale a key without a value removes the key.
+    """
     if path == ("scales",):
         return
     if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
         document.fail(path, f"{'.'.join(map(str, path))} has no value; give one, or leave the key out")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        found = f"{'.'.join(map(str, path))}: found {describe(value)}"
+        document.fail(path, f"{found}; allowed: whole numbers of 64 bits, or text")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
-        _refuse_nothing(document, (*path, key), child)
+        _check_values(document, (*path, key), child)
 
 
 def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule | None]:

@@ -641,8 +641,8 @@ SPACES = [
     ("{data.augment: {low: 1, high: 2}}", "6:11: search.space.data.augment: found 1; allowed: flip_crop, "),
     ("{data.train_size: {low: 64, high: 20000}}", "6:11: search.space.data.train_size: found 20000; digits has 1297"),
     (f"{{{TWO}[{{when: {{k: 2}}, low: 0, high: 1}}]}}", "6:32: search.space.dropout: dropout rate 1; allowed: 0 to below"),
-    ("{k: [1, 99999999999999999999]}", "6:18: search.space.k: widening factor k = 1e+20; allowed: 0.0625 to 64"),
-    ("{args.x: [1, 99999999999999999999]}", "5:1: search: found a whole number of more than 64 bits; use a smaller one"),
+    ("{k: [1, 99999999999999999999]}", "6:18: search.space.k.1: found 99999999999999999999; allowed: whole numbers"),
+    ("{args.x: [1, 99999999999999999999]}", "6:23: search.space.args.x.1: found 99999999999999999999; allowed: whole "),
     # conditions
     (
         f"{{{TWO}{{low: 0, high: 0.5, when: {{q: 1}}}}}}",
