@@ -60,9 +60,9 @@ def make_variant(
     """
     recipe = entry.recipe
     if changes := dotted(axes, "recipe."):
-        recipe = _replaced(recipe, _Changes(changes), networks.study.folder)
+        recipe = _replaced(recipe, _Changes(changes), networks.study)
     if changes := dotted(axes, "data."):
-        data = _replaced(data, _Changes(changes), networks.study.folder)
+        data = _replaced(data, _Changes(changes), networks.study)
     check_batches(recipe, data)
     _check_extra_tests(data)
     if wrong := task_objection(data.task, recipe, data)[1]:
@@ -70,7 +70,7 @@ def make_variant(
     network = networks.of(axes, entry.depth_rule, data, recipe)
     _check_init(recipe, network.architecture, data)
     if recipe.compile == "auto":
-        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
+        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study)
     variant = Variant(
         network.net,
         network.architecture,
@@ -191,11 +191,11 @@ class _Changes(dict[str, Any]):
         return not keys.isdisjoint(CODE_KEYS) or any("'python':" in repr(each) for each in self.values())
 
 
-def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
+def _replaced(model: Recipe | Data, changes: _Changes, study: Study) -> Any:
     """replace_fields(), cached: many variants change the same fields."""
     if changes.names_code:
-        return replace_fields(model, dict(changes), folder)
-    return _replaced_before(model, changes, folder)
+        return replace_fields(model, dict(changes), study.folder, study.recorded)
+    return _replaced_before(model, changes, study.folder)
 
 
 @lru_cache(maxsize=4096)

@@ -93,6 +93,7 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         data=data[0],
         copies=tuple(document.copies.used.values()),
         auto_precision=document.auto_precision,
+        recorded=document.recorded,
         recipe=recipe,
         entries=entries,
         where=file.where,

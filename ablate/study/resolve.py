@@ -19,7 +19,7 @@ from ablate.registry import Entry, Registry
 from ablate.study.data import Data
 from ablate.study.data_forms import ANY, OWN, check_reading, forget_facts, infer_missing, read_own_data
 from ablate.study.data_schema import NOT_WRITTEN, SET_BY_OTHERS, data_model
-from ablate.study.document import SHORT_FORMS, Document, KeyPath
+from ablate.study.document import SHORT_FORMS, Document, KeyPath, Recorded
 from ablate.study.fields import LEADING, as_fields
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
@@ -265,13 +265,14 @@ def _settled(document: Document, path: KeyPath, data: Data, known: DataSet) -> D
     return data
 
 
-def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
+def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path(), recorded: Recorded = tuple) -> Any:
     """A recipe or data with some fields changed.
 
     Args:
         model: The recipe or data.
         changes: Values by field, as written in a study file. A dotted field is inside another: "loss.args.gamma".
         folder: Of the study file; the modules of own code are searched there first.
+        recorded: As in Document.
 
     Raises:
         StudyError: A field or value is not valid; the message names the key, without its place.
@@ -283,7 +284,7 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     for key in changes:
         if key.partition(".")[0] not in names:
             raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
-    document = Document("", {}, {})
+    document = Document("", {}, {}, recorded=recorded)
     if isinstance(model, Recipe):
         return _recipe(document, (kind,), _changed_recipe(document, model, changes), folder)
     fields = {**as_fields(model), "augment": as_written(model.augment, code=True)}

@@ -13,7 +13,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.axis_text import plain
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, open_document
+from ablate.study.document import Document, KeyPath, Recorded, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.heading import heading
 from ablate.study.network_file import read_network_study
@@ -61,6 +61,7 @@ def load_any_study(
     copies: Sequence[Copy] = (),
     remembered: Sequence[Copy] = (),
     precision: Callable[[], str] | None = None,
+    recorded: Recorded = tuple,
     within: Within = (),
 ) -> Study | ProgramStudy:
     """The study in a file or a mapping, of networks or of a training program, completely checked.
@@ -73,6 +74,7 @@ def load_any_study(
         copies: Images in place of data sets that the study names.
         remembered: The like of earlier runs; not every study names their data sets.
         precision: Returns what `precision: auto` becomes; None: it is refused.
+        recorded: As in Document.
         within: As in load_study().
 
     Raises:
@@ -80,13 +82,13 @@ def load_any_study(
     """
     document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in copies}, {copy.data_set: copy for copy in remembered})
-    document.choose_precision = precision
+    document.choose_precision, document.recorded = precision, recorded
     path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    load = partial(load_any_study, remembered=(*remembered, *copies), precision=precision)
+    load = partial(load_any_study, remembered=(*remembered, *copies), precision=precision, recorded=recorded)
     if "studies" in document.value:
         document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)

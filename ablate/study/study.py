@@ -27,6 +27,7 @@ from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, ShownMeasure
 from ablate.study.designs import Design, DesignKind
+from ablate.study.document import Recorded
 from ablate.study.limits import MeasuredBudget
 from ablate.study.recipe import Recipe
 from ablate.study.search import Search, Tune
@@ -361,6 +362,7 @@ class Study(AnyStudy):
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
         auto_precision: What `precision: auto` of the file has become; "" if the file does not say that.
+        recorded: As in Document.
     """
 
     data: Data
@@ -379,3 +381,4 @@ class Study(AnyStudy):
     measures: tuple[ShownMeasure, ...] = ()
     measured_budget: MeasuredBudget | None = None
     auto_precision: str = ""
+    recorded: Recorded = field(default=tuple, repr=False, compare=False)

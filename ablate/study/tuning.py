@@ -216,7 +216,7 @@ def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Varia
         if of_recipe := dotted(changes, "recipe."):
             recipe = replace_fields(recipe, of_recipe, study.folder)
         if of_data := dotted(changes, "data."):
-            data = replace_fields(data, of_data, study.folder)
+            data = replace_fields(data, of_data, study.folder, study.recorded)
         fields = {axis: value for axis, value in changes.items() if not axis.startswith((*BESIDE, "args."))}
         if arguments := dotted(changes, "args."):
             written = json.loads(architecture.args)
