@@ -20,7 +20,8 @@ from ablate.study.data import Data
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import replace_fields
+from ablate.study.recipe_forms import kept_values, optimizer_fields
+from ablate.study.resolve import replace_fields, written_out
 from ablate.study.schema import StudyFile
 from ablate.study.search import Parameter, Search
 from ablate.study.space_file import DEFAULT_STATISTIC, SpaceReader
@@ -91,6 +92,8 @@ def read_search(
     reader.check_pairs(len(held_out) * len(seeds))
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
+    kept = optimizer_fields(written_out(document, ("recipe",), file.recipe))
+    about |= kept_values([parameter.axis for parameter in reader.parameters], recipe, kept)
     if (measure := data[0].decisive) != ERROR.name:
         about["decide_by"] = [key_of(one) for one in data[0].measures if name_of(one) == measure]
     return reader.search(f"validation_{measure}", held_out, file.base, digests_of(document, search.objective, about))

@@ -58,6 +58,7 @@ class Entry:
         rows: (axes, design) of each variant of leave_one_out, path, factorial and fractional, in order.
         remarks: On the design, one line each.
         labels: The author's name of each row, in order, "" for its own; empty for none.
+        kept: The fields of optimizers that the recipe itself writes, which hold for any optimizer of an axis.
     """
 
     kind: Literal["net", "zip"] | DesignKind
@@ -74,6 +75,7 @@ class Entry:
     rows: tuple[tuple[dict[str, Any], Design], ...] = ()
     remarks: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 _NONE: dict[str, Any] = {}  # shared by the variants without labels or tuned values, of which a study may have 100,000
@@ -103,6 +105,7 @@ class Variant:
         group: The value of the axis by which the main table is grouped, in words; "" without groups.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
+        kept: The fields of optimizers that its recipe and its axes write, which hold for any optimizer that is tuned.
     """
 
     net: str
@@ -123,6 +126,7 @@ class Variant:
     group: str = ""
     tuned: Mapping[str, Any] = field(default_factory=lambda: _NONE)
     untuned: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:

@@ -255,6 +255,15 @@ def test_the_digest_stands_for_nothing_else(tmp_path: Path, changes: tuple[tuple
     assert searched(tmp_path, *changes).digest == searched(tmp_path).digest
 
 
+def test_what_the_recipe_writes_for_other_optimizers_is_in_the_digest_of_their_search(tmp_path: Path) -> None:
+    optimizers = (SPACE, "{recipe.optimizer: [sgd, adamw]}")
+    digests = {
+        searched(tmp_path, optimizers, ("epochs: 2", f"epochs: 2{written}")).digest
+        for written in ("", ", betas: [0.5, 0.9]", ", betas: [0.6, 0.9]")
+    }
+    assert len(digests) == 3
+
+
 def test_the_digest_of_an_override_is_that_of_the_same_study_written_out(tmp_path: Path) -> None:
     said = searched(tmp_path, overrides=["search.seed=1", "recipe.epochs=5"])
     assert said.digest == searched(tmp_path, ("trials: 40", "trials: 40\n  seed: 1"), ("epochs: 2", "epochs: 5")).digest
