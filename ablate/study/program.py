@@ -27,6 +27,9 @@ MEASURED = "measured"  # field of an event: whether the epoch itself has the mea
 RESERVED = (
     "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
 )  # fmt: skip
+MADE = ("ablate", "revision", "python", "device", "threads", "started", "finished")  # of the provenance, in trials.csv
+# Names that they cannot have either, because trials.csv has columns of these names, and an axis has one after `axis.`.
+COLUMNS = ("net", "candidate", "fold", "seed", "id", "state", "tuned", "scale", *MADE)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,17 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.expand import expand
 from ablate.study.expression import compile_expression
 from ablate.study.plan import MAX_TRIALS
-from ablate.study.program import EPOCHS, PYTHON, RESERVED, SEED, Program, ProgramStudy, ProgramVariant, placeholders_of
+from ablate.study.program import (
+    COLUMNS,
+    EPOCHS,
+    PYTHON,
+    RESERVED,
+    SEED,
+    Program,
+    ProgramStudy,
+    ProgramVariant,
+    placeholders_of,
+)
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
@@ -132,11 +142,10 @@ def _measures(document: Document, file: StudyFile) -> tuple[ShownMeasure, ...]:
             document.fail(
                 ("measures", i), "measures.name is missing; add what the program reports, such as name: val_error"
             )
-        if one.name in RESERVED:
-            document.fail(
-                ("measures", i),
-                f"measures: '{one.name}' is a field of every record; let the program report it under another name",
-            )
+        taken = "field of every record" if one.name in RESERVED else "column of trials.csv"
+        if one.name in (*RESERVED, *COLUMNS) or one.name.startswith("axis."):
+            wrong = f"measures: '{one.name}' is a {taken}; let the program report it under another name"
+            document.fail(("measures", i), wrong)
         if any(one.name == other.name for other in found):
             document.fail(("measures", i), f"measures: '{one.name}' is listed twice; list it once")
         found.append(ShownMeasure(one.name, one.words or one.name.replace("_", " "), one.unit, one.goal or "minimize"))

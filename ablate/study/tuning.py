@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -25,6 +26,7 @@ from ablate.study.fields import value_at
 from ablate.study.labels import label
 from ablate.study.make_variant import check_batches
 from ablate.study.program import ProgramStudy, ProgramVariant
+from ablate.study.recipe_forms import kept_values
 from ablate.study.resolve import replace_fields
 from ablate.study.search import Search, Tune
 from ablate.study.space import contains, present
@@ -96,7 +98,8 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         own = {p.axis: _own_value(variant, p.axis) for p in tune.search.parameters}
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
-        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition)
+        kept = kept_values(tune.search.axes, variant.recipe, variant.kept)
+        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, kept)
         of_variant = replace(
             study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
             measured_budget=None, baseline=None, published=(), search=search, decision=VALIDATION_ERROR, held_out=(),
@@ -167,7 +170,14 @@ def _tenth(tune: Tune, variant: Variant) -> HeldOut:
     return HeldOut(images=max(1, images // SHARE))
 
 
-def _search_of(search: Search, tune: Tune, name: str, own: Mapping[str, Any], definition: bytes) -> Search:
+def _search_of(
+    search: Search,
+    tune: Tune,
+    name: str,
+    own: Mapping[str, Any],
+    definition: bytes,
+    kept: Mapping[str, Any] = MappingProxyType({}),
+) -> Search:
     """The search of a variant: its own values come first, and its digest is of all that the choice depends on."""
     first: dict[str, Any] = {}
     for parameter in search.parameters:
@@ -186,6 +196,7 @@ def _search_of(search: Search, tune: Tune, name: str, own: Mapping[str, Any], de
         "search": [search.objective, search.sampler, search.pruner, search.seed, search.enqueue],
         "seeds": tune.seeds,
         "variant": definition.decode(),
+        **kept,
     }
     others = tuple(each for each in search.enqueue if each != first)
     return replace(search, enqueue=(first, *others), digest=content_id(_as_json(what)))
@@ -214,9 +225,9 @@ def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Varia
     recipe, data, architecture = variant.recipe, variant.data, variant.architecture
     try:
         if of_recipe := dotted(changes, "recipe."):
-            recipe = replace_fields(recipe, of_recipe, study.folder)
+            recipe = replace_fields(recipe, of_recipe, study.folder, kept=variant.kept)
         if of_data := dotted(changes, "data."):
-            data = replace_fields(data, of_data, study.folder)
+            data = replace_fields(data, of_data, study.folder, study.recorded)
         fields = {axis: value for axis, value in changes.items() if not axis.startswith((*BESIDE, "args."))}
         if arguments := dotted(changes, "args."):
             written = json.loads(architecture.args)

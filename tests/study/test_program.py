@@ -194,6 +194,7 @@ def test_a_script_that_is_missing_is_noted(tmp_path: Path) -> None:
         ("files: [train.py]", "fils: [train.py]", "4:3", "unknown key 'fils'; did you mean 'files'?"),
         ("name: accuracy", "name: val_error", "7:5", "measures: 'val_error' is listed twice"),
         ("name: accuracy", "name: epoch", "7:5", "'epoch' is a field of every record"),
+        ("name: accuracy", "name: axis.lr", "7:5", "'axis.lr' is a column of trials.csv; let the program report it under"),
         ("goal: maximize", "goal: up", "7:22", "goal: found 'up'; allowed: minimize, maximize"),
         ("seeds: 2", "seeds: 2\ndecide_by: val_eror", "9:1", "decide_by: found 'val_eror'; did you mean 'val_error'?"),
         ("seeds: 2", "seeds: 0", "8:1", "seeds: found 0; allowed: 1 or more"),
