@@ -21,6 +21,7 @@ from ablate.kinds.precisions import CHOSEN
 from ablate.network_experiment import Experiment, enumerate_within
 from ablate.precision import chosen_precision
 from ablate.program_experiment import ProgramExperiment
+from ablate.records.definitions import recorded_data
 from ablate.records.remembered import remembered_copies, remembered_precision
 from ablate.search.experiment import SearchExperiment
 from ablate.study.crossing import find_crossings
@@ -135,6 +136,7 @@ def load_experiment(
         scale=scale,
         copies=read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)]),
         remembered=remembered_copies(runs),
+        recorded=cache(partial(recorded_data, runs)),
     )
 
     def experiment(precision: Callable[[], str]) -> AnyExperiment:

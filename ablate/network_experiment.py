@@ -22,7 +22,7 @@ from ablate.records.records import RecordState, state_reader
 from ablate.records.remembered import remember_copies
 from ablate.records.timings import read_probes
 from ablate.search.tuning import plan_tuning, tuning_states
-from ablate.study.baseline import find_baselines
+from ablate.study.baseline import find_baselines, without_baseline
 from ablate.study.costs import memory_need, variant_cost
 from ablate.study.labels import OPEN, fold_of, label
 from ablate.study.plan import Enumeration, enumerate_variants
@@ -94,7 +94,10 @@ class Experiment(StudyExperiment[Variant, Trial]):
         told = [copy.remark for copy in self.study.copies]
         begun = bool(self.study.auto_precision) and self.begun
         told += precision_remarks(self.study.auto_precision, self.runs, begun)
-        return [*told, *self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
+        told += self.enumeration.remarks()
+        if self.study.baseline:
+            told += without_baseline(self.study.baseline[0], [*map(label, self.own_variants)], self.baselines)
+        return [*told, *self.earlier(), *self._rounds_remarks()]
 
     def analysis(self) -> StudyAnalysis:
         found: StudyAnalysis = super().analysis()

@@ -25,6 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import orjson
+
 from ablate.errors import NotationError
 from ablate.processes.signals import Preempted
 
@@ -133,9 +135,11 @@ def default_arguments(reference: str, code: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str | None:
-    """A value as JSON; None for a value that a study file cannot write."""
+    """A value as JSON; None for a value that a study file cannot write, such as a whole number of more than 64 bits."""
     try:
-        return json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
+        orjson.dumps(json.loads(text))
+        return text
     except (TypeError, ValueError, RecursionError):
         return None
 

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from recorded import DIGITS, record, record_program
 
 from ablate.api import load_study
@@ -83,6 +84,38 @@ def test_report_and_trace_work_where_it_is_unpacked(
     again = {path.as_posix(): path.read_bytes() for path in Path("reports").glob("invented/*.*")}
     assert again == {name.removeprefix("invented/"): data for name, data in members.items() if "/reports/" in name}
     assert len(trace_cell(Path("reports/invented/table.csv"), "1,median_test_error").trials) == 1
+
+
+def test_without_the_images_the_records_say_what_images_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    for part in ("train/a", "train/b", "test/a", "test/b"):
+        (here / "photos" / part).mkdir(parents=True)
+        Image.new("RGB", (12, 12)).save(here / "photos" / part / "0.png")
+    (here / "sizes.txt").write_text("8")
+    (here / "my_images.py").write_text(
+        "import numpy as np\nfrom pathlib import Path\n\ndef load(root, times=1):\n"
+        "    side = times * int((Path(root) / 'sizes.txt').read_text())\n"
+        "    part = np.zeros((9, side, side), np.uint8), np.arange(9) % 3\n    return {'train': part, 'test': part}\n"
+    )
+    (here / "mine.yaml").write_text(
+        "name: mine\ndata: {name: image_folder, root: photos}\nrecipe: {base: wrn_cifar, epochs: 2, batch_size: 2}\n"
+        "seeds: 1\nvariants:\n  - net: WRN-10-1\n"
+        "  - {grid: {net: WRN-10-1, data.args.times: [2, 3]}, data: {python: my_images:load, root: .}}\n"
+    )
+    made = load_study(here / "mine.yaml", runs=here / "runs")
+    assert isinstance(made, Experiment)
+    for trial in made.trials():
+        record(made.runs, trial, 5.0)
+    write_archive(archive_members(made, here / "mine.yaml"), tmp_path / "a.zip")
+    zipfile.ZipFile(tmp_path / "a.zip").extractall(tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "there" / "mine")
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    there = load_study("mine.yaml")
+    assert isinstance(there, Experiment) and there.status()["states"] == {"recorded": 3}
+    assert [one.data.input_shape for one in there.variants] == [(3, 12, 12), (1, 16, 16), (1, 24, 24)]
+    there.report().write("reports")
+    with pytest.raises(StudyError, match=r"data\.root: train/<class>/\* not found in .*photos; correct the path, or write"):
+        load_study("mine.yaml", runs="empty")
 
 
 def test_a_program_is_packed_with_its_files(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from ablate.errors import RecordError
 from ablate.files import ID, read_file
@@ -28,3 +31,18 @@ def read_definitions(runs: Path) -> Iterator[tuple[str, bytes]]:
     for name in names:
         with suppress(OSError, RecordError):
             yield name, read_file(f"{runs}/{name}/trial.json")
+
+
+def recorded_data(runs: Path) -> list[dict[str, Any]]:
+    """What the definitions in a runs directory say of the images, each once.
+
+    Args:
+        runs: The runs directory; it need not exist.
+    """
+    found: dict[bytes, dict[str, Any]] = {}
+    for _, definition in read_definitions(runs):
+        with suppress(orjson.JSONDecodeError):
+            match orjson.loads(definition):
+                case {"data": dict(data)}:
+                    found.setdefault(orjson.dumps(data), data)
+    return [*found.values()]

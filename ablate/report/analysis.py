@@ -312,8 +312,9 @@ def analyze_study(
 
 
 def _images(summary: Summary) -> int:
-    """How many images a variant is evaluated on; 0 where no record says so."""
-    return int(next((one.result.get("test_images") or 0 for one in summary.records), 0))
+    """How many images a variant is evaluated on, of all folds together; 0 where no record says so."""
+    recorded = [(one.trial.data.held_out, one.record) for one in summary.trials if one.record]
+    return int(sum({fold: record.result.get("test_images") or 0 for fold, record in recorded}.values()))
 
 
 def _reproduced(summary: Summary, match: Match) -> str:

@@ -160,20 +160,21 @@ def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> I
         at_best = f"they {OF_BOTH[now.result]}" if now.result in OF_BOTH else f"it is {now.result}"
         yield (
             f"At the study's own {tuned.names}, {at_own}; with each at its best, {at_best}. "
-            f"{_contrast(then, now, tuned.names, analysis.format)}"
+            f"{_contrast(then, now, tuned.names, analysis.format, len(tuned.search.axes))}"
         )
     if same and same == compared:
         what = {1: "the verdict is", 2: "both verdicts are"}.get(same, f"all {same} verdicts are")
         yield f"With each at its best, {what} the same as at the study's own {tuned.names}."
 
 
-def _contrast(then: Outcome, now: Outcome, names: str, write: UnitFormat) -> str:
+def _contrast(then: Outcome, now: Outcome, names: str, write: UnitFormat, axes: int = 1) -> str:
     """Whether two verdicts that are not the same stand for differences that are not; a verdict beside none need not."""
     if then.interval[0] > now.interval[1] or now.interval[0] > then.interval[1]:
         return f"So the first answer is about the {names}, not about the variant alone."
     known = all(map(math.isfinite, (*then.interval, *now.interval)))
     intervals = f", {interval_text(then.interval, write)} and {interval_text(now.interval, write)}," if known else ""
-    return f"The intervals of the two differences{intervals} overlap, so it is not known whether the {names} is the reason."
+    reason = f"the {names} {'is' if axes == 1 else 'are'} the reason"
+    return f"The intervals of the two differences{intervals} overlap, so it is not known whether {reason}."
 
 
 def _too_good(analysis: Compared[S], tuned: Tuned) -> str:

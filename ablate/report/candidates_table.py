@@ -181,8 +181,8 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
         yield f"{difference} A training against a training allows neither an interval nor a test."
         return
     yield (
-        f"{difference} Interval: of 95%, for this comparison alone; another level is named where the trainings are too few "
-        "for 95%."
+        f"{difference} Interval: of the Hodges-Lehmann difference, of 95%, for this comparison alone; another level is "
+        "named where the trainings are too few for 95%."
     )
     yield (
         f"p (family): of the {test}, two-sided, adjusted for the comparisons of the candidate with {others} "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple
 
 from ablate.report.document import scale_badge
 from ablate.report.effects import StudyEffects, effects_json, study_effects
-from ablate.report.numbers import UnitFormat, counted, finite, format_of
+from ablate.report.numbers import UnitFormat, counted, finite, format_of, span
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import TRAINING, S
 from ablate.report.tuned import Tuned
@@ -161,7 +161,7 @@ class Compared(Generic[S]):
     def measured(self) -> str:
         """The sentences that define the values of the study."""
         counts, both = sorted({summary.n for summary in self.summaries}), ""
-        over = counted(counts[0], self.unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {self.unit}s"
+        over = span(counts[0], counts[-1], self.unit)
         median = f", median over {over}" if counts[-1] else ""
         if self.folds > 1:
             of_seeds = f", {counted(len(self.study.seeds), 'seed')}" if self.rounds is None else ""
@@ -315,11 +315,14 @@ class Compared(Generic[S]):
         found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
         if found is None:
             return None
-        for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
-            if verdict and verdict.reached:
-                best, worst = found[i]
-                better = verdict.comparison.direction < 0
-                found[i] = RankInterval(best, min(worst, size - 1)) if better else RankInterval(max(best, 2), worst)
+        place = {id(summary): i for i, summary in enumerate(summaries)}
+        for summary, baseline in self.compared_on(title):
+            verdict = self.verdicts[id(summary)]
+            if verdict.reached:
+                both = place[id(summary)], place[id(baseline)]
+                better, worse = both if verdict.comparison.direction < 0 else both[::-1]
+                found[better] = found[better]._replace(worst=min(found[better].worst, size - 1))
+                found[worse] = found[worse]._replace(best=max(found[worse].best, 2))
         return found
 
     @cached_property
@@ -358,7 +361,8 @@ class Compared(Generic[S]):
             first = [s.name for s in sorted(may, key=lambda s: self.decision.cost(s.median or 0.0))]
             where = self.on_words(title)
             if intervals is None or len(first) == len(summaries):
-                seeds = counted(max(summary.n for summary in summaries), self.unit)
+                numbers = sorted({summary.n for summary in summaries})
+                seeds = span(numbers[0], numbers[-1], self.unit)
                 said = f"with {seeds} any of the {len(summaries)} variants may be the best"
                 if self.effects.groups:
                     said = f"compared two by two, {said}; the effects are of all trainings together and say more"

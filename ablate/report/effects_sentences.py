@@ -135,9 +135,12 @@ def _of_pairs(group: FactorEffects[Any]) -> str:
         return ""
     clear = largest_first(filter(is_found, pairs))
     if not clear:
-        least = min((effect.adjusted_p for effect in pairs if effect.adjusted_p is not None), default=None)
-        smallest = f" (smallest corrected p = {p_text(least)})" if least is not None else ""
-        return f"no choice was found to do more or less depending on another{smallest}."
+        tested = [effect.adjusted_p for effect in pairs if effect.adjusted_p is not None]
+        if not tested:
+            return "one seed cannot tell whether what a choice does depends on another."
+        return (
+            f"no choice was found to do more or less depending on another (smallest corrected p = {p_text(min(tested))})."
+        )
     effect = clear[0]
     aliased = [group.name_of(pair) for pair in effect.aliases]
     also = f"; this design cannot separate that from {listed(aliased, MOST_NAMED)}" if aliased else ""
@@ -207,7 +210,7 @@ def _of_shares(group: FactorEffects[Any]) -> str:
         shares += [("interactions of choices", sum(pairs) + found.other if every else sum(pairs))]
     shares += [(group.other, found.other)] if not every and found.other > 1e-9 else []
     shares += [("the seed", found.seeds), ("unexplained noise", found.noise)]
-    if len(group.keys) < 2:
-        return ""  # without a second seed nothing tells noise from interactions
+    if len(group.keys) < 2 or not any(share for _, share in shares):
+        return ""  # without a second seed nothing tells noise from interactions; all values may be equal
     texts = [f"{share:.0%} {'from' if place else 'come from'} {name}" for place, (name, share) in enumerate(shares)]
     return f"of all differences between the {group.trainings} trainings {listed(texts)}."

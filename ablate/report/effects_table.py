@@ -120,11 +120,11 @@ def _details(group: FactorEffects[Any], tested: bool, shapley: bool) -> list[str
     found, write = group.found, group.format
     parts = ["The effect of two choices is the difference between what one does at the two levels of the other."]
     if tested:
-        tests = {effect.test for effect in found.effects if effect.p_value is not None}
+        tests = [effect.test for effect in found.effects if effect.p_value is not None]
         exact = "p-values are of exchanges of labels within each seed and within the levels of the other factors"
-        if tests == {"residuals"}:
+        if {*tests} == {"residuals"}:
             exact = "p-values are of permutations of residuals within each seed, which is approximate"
-        family = f", then corrected for {counted(len(found.effects), 'effect')} (Holm)" if len(found.effects) > 1 else ""
+        family = f", then corrected for {counted(len(tests), 'effect')} (Holm)" if len(tests) > 1 else ""
         parts.append(f"The intervals invert the tests; {exact}{family}; bold where p (Holm) is below 0.05.")
     else:
         parts.append("One seed of so few combinations cannot separate effects from noise.")

@@ -82,7 +82,7 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     columns = [*trials.columns[: list(trials.columns).index("id") + 1], "state"] if len(trials) else []
     for trial in trials.to_dict("records"):
         about = {key: trial[key] for key in columns}
-        rows += [{**about, **epoch} for epoch in _epochs(runs, trial["id"])]
+        rows += [{**about, **epoch, **about} for epoch in _epochs(runs, trial["id"])]  # a program may report a seed too
     return pd.DataFrame(rows)
 
 

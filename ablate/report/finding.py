@@ -9,9 +9,10 @@ from typing import Any
 from ablate.report.compared import Compared, Outcome, none_better
 from ablate.report.effects_sentences import effects_finding
 from ablate.report.numbers import counted
-from ablate.report.verdicts import listed
+from ablate.report.verdicts import be, listed, too_few
 
 MOST_NAMES = 3  # more are counted
+NO_VARIANT = "no variant"
 
 
 def find(analysis: Compared[Any]) -> str:
@@ -51,7 +52,8 @@ def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
             f"No variant is clearly better than guessing{level}, so nothing can be compared: train longer, or change the "
             "recipe."
         ]
-    names = list(dict.fromkeys(one.name for one in guess))
+    several = len(analysis.titles) > 1
+    names = list(dict.fromkeys(f"{one.name} on {one.data_title}" if several else one.name for one in guess))
     subject = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
     return [f"{subject} {'is' if len(names) == 1 else 'are'} not clearly better than guessing{level}.", *found]
 
@@ -66,7 +68,8 @@ def _of_data(analysis: Compared[Any], title: str) -> str:
     lowest = _lowest(analysis, first, where)
     verdicts = [verdict for summary in summaries if (verdict := analysis.verdict(summary))]
     if outcomes and analysis.rounds is None and not any(verdict.possible for verdict in verdicts):
-        return f"{lowest}, but {counted(best.n, analysis.unit)} {'is' if best.n == 1 else 'are'} too few for a verdict"
+        few = too_few(verdicts, analysis.unit) if verdicts else counted(best.n, analysis.unit)
+        return f"{lowest}, but {few} {be(few)} too few for a verdict"
     if not outcomes:
         return f"{lowest}; {_by_rank(analysis, title, best, 'it' if len(first) == 1 else best.name)}"
     results = {outcome.result for outcome in outcomes}
@@ -80,7 +83,7 @@ def _of_data(analysis: Compared[Any], title: str) -> str:
     if len(baselines) == 1 and not any(outcome.reached for outcome in outcomes):
         only = len(outcomes) == 1 and outcomes[0].name == best.name
         return f"{lowest}, but {f'it cannot be distinguished from {baselines[0]}' if only else told}"
-    return f"{where}{told}"
+    return f"{where}{told}" if where or not told.startswith(NO_VARIANT) else told[0].upper() + told[1:]
 
 
 def _lowest(analysis: Compared[Any], first: Sequence[Any], where: str) -> str:
@@ -148,7 +151,7 @@ def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Seque
             told.append(f"{_named(some)} {verb} {result} {joined} {base}{size}")
     open_ = sum(not outcome.reached for outcome in outcomes)
     if not told:
-        subject = "no variant can" if open_ > 1 else f"{outcomes[0].name} cannot"
+        subject = f"{NO_VARIANT} can" if open_ > 1 else f"{outcomes[0].name} cannot"
         return f"{subject} be distinguished from {than}"
     return "; ".join([*told, *([f"{open_} of {counted(len(outcomes), 'comparison')} without a verdict"] if open_ else [])])
 

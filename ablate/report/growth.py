@@ -117,7 +117,7 @@ def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoin
         if len(differing) != 1:
             continue
         (axis,) = differing
-        values: tuple[Any, Any] = (reference.get(axis), net_axes(variant)[axis])
+        values: tuple[Any, Any] = (reference.get(axis), net_axes(variant).get(axis))
         numeric = all(is_number(value) and 0 < value < math.inf for value in values)
         counted = all(getattr(each.counts, measure) for each in (base, variant) for measure in MEASURES)
         if (axis in GROWING or axis.startswith("args.")) and numeric and counted:

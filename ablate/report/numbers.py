@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ablate.statistics.comparison import ALPHA
+
 DASH = "–"
 MINUS = "−"  # U+2212
 UNITS = {"G": 10**9, "M": 10**6, "k": 10**3}
@@ -19,6 +21,16 @@ def counted(n: int, word: str) -> str:
         word: The noun in the singular; the plural is formed with "s".
     """
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def span(low: int, high: int, word: str) -> str:
+    """A range of numbers and a noun, such as "3 to 5 seeds"; "1 seed" where both are the same.
+
+    Args:
+        low, high: The ends.
+        word: As in counted().
+    """
+    return counted(low, word) if low == high else f"{low} to {high} {word}s"
 
 
 def device_time(seconds: float) -> str:
@@ -63,19 +75,28 @@ def with_minus(number: str) -> str:
     return number.replace("-", MINUS)
 
 
-def _fixed(number: float) -> str:
-    """The format of a number: two decimals, and three digits from a million on, such as "1.1e+38"."""
-    return ".2f" if abs(number) < 1e6 else ".3g"
+def _fixed(number: float, sign: str = "") -> str:
+    """A number with two decimals, "1.1e+38" from a million on; one digit, "0.003", of one that would be 0.00 and is not."""
+    size = abs(number)
+    if size < 1e-9:
+        number = 0.0  # not -0.00
+    return f"{number:{sign}{'.3g' if size >= 1e6 else '.2f' if size < 1e-9 or size >= 0.005 else '.1g'}}"
+
+
+def _significant(number: float, digits: int, sign: str = "") -> str:
+    """A number with so many significant digits, and all of its whole ones below a million."""
+    text = f"{number:{sign}.{digits}g}"
+    return f"{number:{sign}.0f}" if "e" in text and 1 <= abs(number) < 1e6 else text
 
 
 def two_decimals(number: float) -> str:
     """A number with two decimals, such as "5.43"."""
-    return with_minus(f"{number:{_fixed(number)}}")
+    return with_minus(_fixed(number))
 
 
 def signed(difference: float) -> str:
     """A difference with its sign and two decimals, such as "+0.50" or "−1.20"."""
-    return with_minus(f"{difference:+{_fixed(difference)}}")
+    return with_minus(_fixed(difference, "+"))
 
 
 def percent(error: float) -> str:
@@ -84,7 +105,7 @@ def percent(error: float) -> str:
     Args:
         error: An error in percent.
     """
-    return f"{error:{_fixed(error)}}" if math.isfinite(error) else "diverged"
+    return _fixed(error) if math.isfinite(error) else "diverged"
 
 
 def in_points(difference: float) -> str:
@@ -93,7 +114,7 @@ def in_points(difference: float) -> str:
     Args:
         difference: In points.
     """
-    return f"{difference:{_fixed(difference)}} points"
+    return f"{_fixed(difference)} points"
 
 
 class UnitFormat(NamedTuple):
@@ -121,14 +142,14 @@ def format_of(unit: str) -> UnitFormat:
         unit: Such as "%" or "nats"; "" for none.
     """
     if unit == "%":
-        return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{value:{_fixed(value)}}%")
+        return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{_fixed(value)}%")
     after = f" {unit}" if unit else ""
     return UnitFormat(
-        lambda value: with_minus(f"{value:.4g}") if math.isfinite(value) else "diverged",
-        lambda value: f"{value:.2g}",
-        lambda value: with_minus(f"{value:+.4g}"),
-        lambda value: f"{value:.4g}{after}",
-        lambda value: with_minus(f"{value:.4g}{after}"),
+        lambda value: with_minus(_significant(value, 4)) if math.isfinite(value) else "diverged",
+        lambda value: _significant(value, 2),
+        lambda value: with_minus(_significant(value, 4, "+")),
+        lambda value: f"{_significant(value, 4)}{after}",
+        lambda value: with_minus(f"{_significant(value, 4)}{after}"),
     )
 
 
@@ -149,10 +170,27 @@ def interval_text(interval: Sequence[float], write: UnitFormat) -> str:
 def p_text(p: float) -> str:
     """A p-value, such as "0.008"; below 0.001 with one significant digit, such as "0.0003".
 
+    One below ALPHA has as many digits as say so, such as "0.0498".
+
     Args:
         p: A p-value, 0 to 1.
     """
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+    return _below_alpha(p, "f", 3) if p >= 0.001 else f"{p:.1g}"
+
+
+def p_words(p: float) -> str:
+    """A p-value in a sentence: "p = 0.04", "p < 0.0001"; below ALPHA as in p_text().
+
+    Args:
+        p: From 0 to 1.
+    """
+    return f"p = {_below_alpha(p, 'g', 2)}" if p >= 1e-4 else "p < 0.0001"
+
+
+def _below_alpha(p: float, kind: str, digits: int) -> str:
+    while p < ALPHA and digits < 16 and float(f"{p:.{digits}{kind}}") >= ALPHA:
+        digits += 1
+    return f"{p:.{digits}{kind}}"
 
 
 def seeds_needed_text(needed: Sequence[float]) -> str:

@@ -10,11 +10,11 @@ from ablate.data.class_names import class_names
 from ablate.records.result import recorded_classes
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.figure_values.selection import select
-from ablate.report.numbers import counted, in_points, p_text, percent, signed, two_decimals
+from ablate.report.numbers import counted, in_points, p_text, p_words, percent, signed, two_decimals
 from ablate.report.predictions import DataPredictions, VariantPredictions
 from ablate.report.summary import Summary
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.verdicts import listed, p_words
+from ablate.report.verdicts import listed
 from ablate.statistics.comparison import ALPHA
 from ablate.statistics.images import ImageComparison, ImageTest
 

@@ -21,11 +21,10 @@ from ablate.report.variants_frame import frame_row
 from ablate.study.axis_text import plain
 from ablate.study.decision import ShownMeasure
 from ablate.study.labels import OPEN
+from ablate.study.program import MADE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MADE = ("ablate", "revision", "python", "device", "threads", "started", "finished")
 
 
 @dataclass(frozen=True, repr=False)

@@ -150,14 +150,14 @@ def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
     """What the columns mean."""
     rule, write = rounds.rule, analysis.format
     margin = write.distance(rule.margin) if rule.margin is not None else ""
-    claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
-    covers = f"It contains the true difference in {1 - rule.alpha:.0%} of cases or more"
+    claims = f" and any pair equivalent that is {margin} or more apart in at most {_share(rule.alpha)}" if margin else ""
+    covers = f"It contains the true difference in {_share(1 - rule.alpha)} of cases or more"
     covers += (
-        f"; of an equivalent pair in {1 - 2 * rule.alpha:.0%} or more, as its two tests are one-sided" if margin else ""
+        f"; of an equivalent pair in {_share(1 - 2 * rule.alpha)} or more, as its two tests are one-sided" if margin else ""
     )
     yield (
-        f"Verdict: the test allows a look after every seed. Any equal pair is called different in at most {rule.alpha:.0%} "
-        f"of such studies{claims}."
+        "Verdict: the test allows a look after every seed. Any equal pair is called different in at most "
+        f"{_share(rule.alpha)} of such studies{claims}."
     )
     yield (
         "Difference: variant minus baseline, the median of the averages of all pairs of seeds' differences. It is somewhat "
@@ -166,3 +166,7 @@ def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
     yield f"Interval: what the paired signed-rank test of the verdict rejects at no look. {covers}."
     yield f"p: sequential, to be compared with {rule.alpha:g} divided by the number that it is corrected for."
     yield "The table of the medians describes the seeds that were trained and tests nothing."
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.6g}%"

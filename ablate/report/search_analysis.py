@@ -18,6 +18,7 @@ from ablate.report.setting import describe_measured, describe_search
 from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.family import adjusted_p_values, smallest_p_values
+from ablate.statistics.sample_size import seeds_needed
 from ablate.study.axis_text import short_axis
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
@@ -245,13 +246,14 @@ class SearchAnalysis:
         pairs = [(0, other) for other in range(1, len(costs))]
         adjusted = adjusted_p_values(costs, pairs, self.paired_from)
         least = smallest_p_values([errors.keys() for errors in costs], pairs, self.paired_from)
-        return first._replace(adjusted_p=adjusted[0], adjusted_floor=least[0], family=len(pairs))
+        needed = seeds_needed(costs[0], costs[1], len(pairs))
+        return first._replace(adjusted_p=adjusted[0], adjusted_floor=least[0], family=len(pairs), needed=needed)
 
     def leads(self, one: Candidate) -> bool:
         """Whether a candidate is the best or cannot be distinguished from it; False for all if none can."""
         verdicts = self.verdicts
-        told = any(verdict.reached for verdict in verdicts.values())
-        return told and (one is self.best or (one.number in verdicts and not verdicts[one.number].reached))
+        worse = {number for number, verdict in verdicts.items() if verdict.reached and verdict.comparison.direction > 0}
+        return bool(worse) and (one is self.best or (one.number in verdicts and one.number not in worse))
 
     @cached_property
     def front(self) -> list[Candidate]:

@@ -17,7 +17,7 @@ from ablate.report.candidates_table import candidates_frame, search_tables
 from ablate.report.document import Content, Provenance, Sentences, parallel_axes
 from ablate.report.files_table import files_tables
 from ablate.report.program_analysis import ProgramSummary
-from ablate.report.program_report import MADE, program_made_with, program_trials_frame
+from ablate.report.program_report import program_made_with, program_trials_frame
 from ablate.report.provenance import made_with, provenance_table
 from ablate.report.report import Report
 from ablate.report.search_analysis import ProgramSearchAnalysis, SearchAnalysis
@@ -26,7 +26,7 @@ from ablate.report.seeds import TrialRecord
 from ablate.report.setting import describe_copies
 from ablate.report.table import Table
 from ablate.report.trainings import CandidateTrainings, owned_trainings, read_trainings, trainings_frame
-from ablate.study.program import ProgramTrial, ProgramVariant
+from ablate.study.program import MADE, ProgramTrial, ProgramVariant
 
 if TYPE_CHECKING:
     import pandas as pd

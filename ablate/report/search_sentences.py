@@ -104,6 +104,10 @@ def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
     if not any(verdict.possible for verdict in verdicts):
         few = cannot_reach(counted(c.common if c.paired else c.n, TRAINING), second.family, second.adjusted_floor, None)
         return f"{against}. No other in the table can be distinguished from it, because {few}."
+    better = [verdict.name for verdict in verdicts if verdict.reached and verdict.comparison.direction < 0]
+    if better:  # a mean and the ranks can disagree
+        be, kind = "is" if len(better) == 1 else "are", f"by the test of the {TRAINING}s"
+        return f"{against}. Yet {kind} {listed(better)} {be} better than {best.name}, with 95% confidence."
     alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
     if not alike:
         return (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
-from ablate.report.numbers import DASH, format_of, p_text, seeds_needed_text, two_decimals
+from ablate.report.numbers import DASH, counted, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import S, Seeds
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.verdicts import LEAST_LEVEL, Verdict, verdict_interval_cell
@@ -132,15 +132,14 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         True: f"the paired test (signed ranks of the differences at common {unit}s)",
         False: f"the unpaired test (studentized rank sum; fewer than {PAIRED_FROM} {unit}s are common)",
     }
-    paired = [verdict.comparison for verdict in verdicts if verdict.comparison.paired]
-    left = sum(c.n + c.baseline_n - 2 * c.common for c in paired)
+    left = _without_partner(analysis)
     floors = sorted(verdict.adjusted_floor for verdict in verdicts)
     least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
     families = sorted({verdict.family for verdict in verdicts})
     of = f"the {families[0]}" if len(families) == 1 else f"the {families[0]} to {families[-1]}"
     several = " of a data set" if len(analysis.titles) > 1 else ""
     family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
-    without = f"; {left} {unit}s without a partner are left out" if left else ""
+    without = f"; {counted(left, unit)} without a partner {'is' if left == 1 else 'are'} left out" if left else ""
     interval = f" Interval: of 95%, for this one comparison; another level is named where the {unit}s are too few for 95%."
     if all(verdict.comparison.interval.level < LEAST_LEVEL for verdict in verdicts):
         interval = f" The {unit}s are too few for an interval."
@@ -156,3 +155,17 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         f"To add {unit}s after a look at these results, use `seeds: {{until: decided}}`; else false differences are found "
         "too often."
     )
+
+
+def _without_partner(analysis: Compared[S]) -> int:
+    """How many recorded seeds no paired comparison uses, of the variants that have one."""
+    used: dict[int, set[Any]] = {}
+    every: dict[int, Collection[Any]] = {}
+    for title in analysis.titles:
+        for both in analysis.compared_on(title):
+            if analysis.verdicts[id(both[0])].comparison.paired:
+                common = set(both[0].costs) & set(both[1].costs)
+                for summary in both:
+                    every[id(summary)] = summary.costs
+                    used.setdefault(id(summary), set()).update(common)
+    return sum(len(keys) - len(used[one]) for one, keys in every.items())

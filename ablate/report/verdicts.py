@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.numbers import UnitFormat, counted, finite, format_of, interval_text, p_text, seeds_needed_text
+from ablate.report.numbers import UnitFormat, finite, format_of, interval_text, p_text, p_words, seeds_needed_text, span
 from ablate.report.table import NO_VALUE, Cell
 from ablate.statistics.comparison import ALPHA, PAIRED_FROM, Comparison
 from ablate.statistics.description import LEVEL, Errors, Interval
@@ -14,6 +14,8 @@ from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
 
 Named = tuple[str, Errors]
 LEAST_LEVEL = 0.5  # of an interval that is shown: one seed a side allows 0%, one against two 33%
+MOST_NAMED = 3  # variants with too few seeds; more are counted
+OF = " of "  # in the words of seeds that only some variants lack
 MOST_TRIED = 12  # seeds that fewest_seeds() tries; six can already
 FOLDS_SHARE = (
     "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
@@ -160,7 +162,7 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
     """The sentence that so few seeds can reach no verdict, without its full stop.
 
     Args:
-        sample: Such as "4 seeds" or "1 to 4 seeds".
+        sample: Such as "4 seeds", "1 to 4 seeds" or "1 seed of A".
         comparisons: In the family.
         smallest: The smallest adjusted p-value that is possible.
         enough: The fewest seeds that can; None if it is not known.
@@ -169,8 +171,13 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
     of = f" for {comparisons} comparisons" if comparisons > 1 else ""
     if cannot is not None and cannot < comparisons:
         of = f" for {cannot} of {comparisons} comparisons"
-    few = "is" if sample.startswith("1 ") and " to " not in sample else "are"
-    return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
+    use = f"; use {enough} seeds" if enough else ""
+    return f"{sample} {be(sample)} too few{of}: p cannot be below {p_text(smallest)}{use}"
+
+
+def be(sample: str) -> str:
+    """The verb of a sample: "is" of "1 seed", "are" of "1 to 2 seeds"."""
+    return "is" if sample.startswith("1 ") and not sample.startswith("1 to ") else "are"
 
 
 def verdict_sentences(
@@ -195,9 +202,9 @@ def verdict_sentences(
         yield _alike(alike, unit)
     if never := [verdict for verdict in open_ if not verdict.possible]:
         smallest = min(verdict.adjusted_floor for verdict in never)
-        of = "" if len(never) == len(verdicts) else f"{listed([verdict.name for verdict in never])}: "
-        comparisons = 1 if of else never[0].family
-        yield f"{of}{cannot_reach(_sample(never, unit), comparisons, smallest, enough)}."
+        sample, part = too_few(never, unit), len(never) < len(verdicts)
+        of = f"{listed([verdict.name for verdict in never])}: " if part and OF not in sample else ""
+        yield f"{of}{cannot_reach(sample, 1 if part else never[0].family, smallest, enough)}."
 
 
 def verdict_values(verdict: Verdict) -> dict[str, Any]:
@@ -322,14 +329,22 @@ def _sample(verdicts: Sequence[Verdict], unit: str) -> str:
     sizes: list[int] = []
     for c in (verdict.comparison for verdict in verdicts):
         sizes += [c.common] if c.paired else [c.n, c.baseline_n]
-    low, high = min(sizes), max(sizes)
-    return counted(low, unit) if low == high else f"{low} to {high} {unit}s"
+    return span(min(sizes), max(sizes), unit)
 
 
-def p_words(p: float) -> str:
-    """A p-value in a sentence: "p = 0.04", "p < 0.0001".
+def too_few(verdicts: Sequence[Verdict], unit: str) -> str:
+    """The seeds that allow no verdict: "5 seeds", or "1 to 2 seeds of A and B" where others have more.
 
     Args:
-        p: From 0 to 1.
+        verdicts: That are not possible.
+        unit: What one error belongs to.
     """
-    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+    sizes: dict[str, int] = {}
+    for verdict in verdicts:
+        c = verdict.comparison
+        for name, n in ((verdict.name, c.n), (verdict.baseline, c.baseline_n)):
+            sizes[name] = max(sizes.get(name, 0), c.common if c.paired else n)
+    few = {name: n for name, n in sizes.items() if n < max(sizes.values())}
+    if not few:
+        return _sample(verdicts, unit)
+    return f"{span(min(few.values()), max(few.values()), unit)} of {listed(list(few), MOST_NAMED)}"

@@ -43,7 +43,8 @@ class Comparison(NamedTuple):
         paired: Whether common seeds are compared with each other, and seeds that only one side has are left out.
         direction: -1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
         difference: The Hodges-Lehmann estimate of the variant minus the baseline, in the unit: the median of the averages
-            of two differences (paired), or of all differences between the sides (unpaired). None if it is infinite.
+            of two differences (paired), or of all differences between the sides (unpaired), without those of two diverged
+            seeds. None if it is infinite, or no difference is left.
         interval: Of the difference, for this comparison alone: all differences that the test does not reject.
         won: The pairs that the variant wins, of `pairs`.
         pairs: `common` if paired, else n * baseline_n.
@@ -93,19 +94,24 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
     common = len(variant.keys() & baseline.keys())
     if paired:
         differences = rank_tests.paired_differences(variant, baseline)
-        won, pairs = _won(differences), common
+        pairs = common
         value = float(rank_tests.signed_rank_p_values(differences[:, None])[0])
-        estimate, interval = rank_tests.shift_of_pairs(differences)
         floor = min(1.0, 2.0 ** (1 - common))
     else:
         ours, theirs = (np.sort(np.array([*errors.values()], float)) for errors in (variant, baseline))
         differences = rank_tests.side_differences(ours, theirs)
-        won, pairs = _won(differences), ours.size * theirs.size
+        pairs = ours.size * theirs.size
         splits = math.comb(ours.size + theirs.size, ours.size)
         value = rank_tests.rank_sum_p(ours, theirs)
-        estimate, interval = float(np.median(differences)), rank_tests.shift_interval(ours, theirs, differences)
         exact = splits < rank_tests.MOST_SPLITS  # else rearrangements are drawn, always the same
         floor = min(1.0, 2 / splits) if exact else 1 / (rank_tests.MOST_SPLITS + 1)
+    won, known = _won(differences), differences[~np.isnan(differences)]
+    if not known.size:
+        estimate, interval = math.inf, Interval(-math.inf, math.inf, 0.0)
+    elif paired:
+        estimate, interval = rank_tests.shift_of_pairs(known)
+    else:
+        estimate, interval = float(np.median(known)), rank_tests.shift_interval(ours, theirs, known)
     return Comparison(
         n=len(variant),
         baseline_n=len(baseline),
@@ -141,7 +147,9 @@ def direction(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM)
 
 
 def _won(differences: Floats) -> float:
-    return float((differences < 0).sum() + (differences == 0).sum() / 2)
+    """The pairs that the variant wins; a tie, also of two diverged seeds, is half of one."""
+    won, lost = (differences < 0).sum(), (differences > 0).sum()
+    return float(won + (differences.size - won - lost) / 2)
 
 
 def _sign(number: float) -> int:

@@ -28,7 +28,8 @@ class Noise:
         means: (C,): the mean of each row, less that of all: last bits of large values must not become an effect.
         rest: (C, S): what is left after the means of rows and seeds.
         df: The degrees of freedom of the noise.
-        variance: Of the noise; None with one seed.
+        variance: Of the noise; None with one seed, 0 where it is no more than last bits of the values.
+        rounding: A sum of squares up to this is no more than last bits of the values.
         total, of_rows, of_seeds, of_rest: Sums of squares.
     """
 
@@ -37,10 +38,15 @@ class Noise:
         centred = table - table.mean()
         rows, seeds = centred.mean(axis=1, keepdims=True), centred.mean(axis=0, keepdims=True)
         self.means, self.rest = rows[:, 0], centred - rows - seeds
-        self.total, self.of_rest = float((centred**2).sum()), float((self.rest**2).sum())
-        self.of_rows, self.of_seeds = self.seeds * float((rows**2).sum()), self.rows * float((seeds**2).sum())
+        self.rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
+        self.total, self.of_rest = self._squares(centred), self._squares(self.rest)
+        self.of_rows, self.of_seeds = self._squares(rows, self.seeds), self._squares(seeds, self.rows)
         self.df = (self.rows - 1) * (self.seeds - 1)
         self.variance = self.of_rest / self.df if self.df else None
+
+    def _squares(self, deviations: Floats, times: int = 1) -> float:
+        squares = times * float((deviations**2).sum())
+        return squares if squares > self.rounding else 0.0
 
     def share(self, squares: float) -> float:
         """The share of all squares, 0 to 1."""
@@ -97,6 +103,8 @@ def flip_signs(differences: Floats) -> tuple[float, tuple[float, float] | None]:
 def permute_residuals(noise: Noise, basis: Floats, squares: float) -> tuple[float, float]:
     """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic.
 
+    Without noise F is infinite, and so it is in the orders that leave no noise either.
+
     Args:
         noise: Of the table.
         basis: (C, df): of the space of the effect, orthonormal.
@@ -108,12 +116,19 @@ def permute_residuals(noise: Noise, basis: Floats, squares: float) -> tuple[floa
     means = np.take_along_axis(residuals.T[None], orders, axis=2).mean(axis=1)  # (draws, C)
     # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
     of_rows = noise.seeds * (means**2).sum(axis=1)
-    rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
-    drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
-    observed = squares / df / max(noise.variance or 0.0, 1e-300)
-    p = float((drawn >= observed * (1 - 1e-9)).mean())
+    total = float((residuals**2).sum())
+    rest = np.where(total - of_rows > 1e-12 * total, total - of_rows, 0.0)
+    drawn = _ratios(noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df, rest / noise.df)
+    drawn[0] = _ratios(np.array(squares / df), np.array(noise.variance))  # the order that changes nothing
+    p = float((drawn >= drawn[0] * (1 - 1e-9)).mean())
     kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
     return p, float(np.sqrt(np.sort(drawn)[-kept]))
+
+
+def _ratios(above: Floats, below: Floats) -> Floats:
+    """The ratios of numbers that are not negative; infinite over zero, and zero of zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(above == 0, 0.0, above / below))
 
 
 def shuffle(strata: Floats) -> float:

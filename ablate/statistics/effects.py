@@ -166,8 +166,7 @@ def _effect(term: Term, table: Floats, design: Whole, noise: Noise, full: bool, 
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
-    rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
-    squares = squares if squares > rounding else 0.0
+    squares = squares if squares > noise.rounding else 0.0
     strata = strata_of(term.factors, table, design) if full else None
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None
@@ -177,10 +176,11 @@ def _effect(term: Term, table: Floats, design: Whole, noise: Noise, full: bool, 
         p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (shuffle(strata), None)
     elif noise.variance is not None:
         p, quantile = permute_residuals(noise, term.basis, squares)
-        if df == 1:
+        if df == 1 and noise.variance and math.isfinite(quantile):
             estimate, error = _estimate(term, table, design), math.sqrt(4 * noise.variance / table.size)
             width = quantile * (len(term.factors) * error)
             interval = (estimate - width, estimate + width)
+    p = 1.0 if p is not None and squares == 0 else p  # not of last bits
     omega = None if noise.variance is None else (squares - df * noise.variance) / ((noise.total + noise.variance) or 1.0)
     return Effect(
         term.factors, df, _changes(term, table, design, noise, interval), p, None, test,
@@ -217,8 +217,8 @@ def _changes(
 
 
 def _normal_interval(centre: float, factor: float, noise: Noise) -> tuple[float, float] | None:
-    """The 95% interval of an estimate whose variance is a multiple of that of the noise; None with one seed."""
-    if noise.variance is None:
+    """The 95% interval of an estimate whose variance is a multiple of that of the noise; None without noise."""
+    if not noise.variance:
         return None
     width = t_quantile(noise.df) * math.sqrt(factor * noise.variance)
     return centre - width, centre + width

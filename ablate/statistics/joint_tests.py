@@ -20,7 +20,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def difference_table(groups: Sequence[Errors], pairs: Pairs) -> Floats:
-    """The differences of shape (keys, comparisons); NaN where a comparison lacks the key on a side.
+    """The differences of shape (keys, comparisons); NaN where a comparison lacks the key on a side, or both diverged.
 
     Args:
         groups, pairs: As in compare_family().
@@ -30,8 +30,8 @@ def difference_table(groups: Sequence[Errors], pairs: Pairs) -> Floats:
     for of_group, group in zip(values, groups):
         of_group[[keys[key] for key in group]] = [*group.values()]
     ours, theirs = np.array(pairs).T
-    found = subtracted(values[ours], values[theirs]).T
-    return np.asarray(found[~np.isnan(found).all(axis=1)])
+    shared = ~(np.isnan(values[ours]) | np.isnan(values[theirs])).all(axis=0)
+    return np.asarray(subtracted(values[ours][:, shared], values[theirs][:, shared]).T)
 
 
 def adjust_signed_ranks(signed: Floats, rearrangements: int) -> Floats:

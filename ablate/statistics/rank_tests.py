@@ -25,7 +25,7 @@ DIGITS = 12  # of a value, to which differences are rounded
 
 
 def paired_differences(variant: Errors, baseline: Errors) -> Floats:
-    """The differences at the common keys, of shape (common,), variant minus baseline; zero where both diverged.
+    """The differences at the common keys, of shape (common,), variant minus baseline; NaN where both diverged.
 
     Args:
         variant, baseline: The errors by key.
@@ -35,7 +35,7 @@ def paired_differences(variant: Errors, baseline: Errors) -> Floats:
 
 
 def side_differences(ours: Floats, theirs: Floats) -> Floats:
-    """All differences between two sides, sorted.
+    """All differences between two sides, sorted; last those of two diverged seeds, which are NaN.
 
     Args:
         ours, theirs: Of shapes (n,) and (m,).
@@ -44,7 +44,7 @@ def side_differences(ours: Floats, theirs: Floats) -> Floats:
 
 
 def subtracted(ours: Floats, theirs: Floats) -> Floats:
-    """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; zero where both are infinite.
+    """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; NaN where both are infinite, as nobody knows theirs.
 
     Args:
         ours, theirs: Of shapes that fit each other.
@@ -53,7 +53,7 @@ def subtracted(ours: Floats, theirs: Floats) -> Floats:
         largest = np.log10(np.maximum(np.abs(ours), np.abs(theirs)))
         decimals = DIGITS - 1 - np.floor(np.where(np.isfinite(largest), largest, 0.0))
         scale = 10.0 ** np.clip(decimals, 0, 300)
-        return np.asarray(np.where(ours == theirs, 0.0, np.rint((ours - theirs) * scale) / scale))
+        return np.asarray(np.rint((ours - theirs) * scale) / scale)
 
 
 def signed_ranks(differences: Floats) -> Floats:
@@ -133,7 +133,7 @@ def shift_of_pairs(differences: Floats) -> tuple[float, Interval]:
     """The Hodges-Lehmann estimate of paired differences, and the interval that inverts the signed-rank test.
 
     Args:
-        differences: Of shape (n,).
+        differences: Of shape (n,); at least one.
     """
     averages = pair_averages(differences)
     depth, missed = _depth(differences.size, 1 - LEVEL)
@@ -216,7 +216,7 @@ def shift_interval(ours: Floats, theirs: Floats, differences: Floats) -> Interva
 
     Args:
         ours, theirs: Of shapes (n,) and (m,).
-        differences: Of side_differences().
+        differences: Of side_differences(), without NaN; at least one.
     """
     n, m = ours.size, theirs.size
     splits = math.comb(n + m, n)
@@ -227,8 +227,11 @@ def shift_interval(ours: Floats, theirs: Floats, differences: Floats) -> Interva
         return widest
     edges = np.concatenate([[differences[0]], finite, [differences[-1]]])
     between = np.concatenate([[finite[0] - 1], (finite[1:] + finite[:-1]) / 2, [finite[-1] + 1]])
-    found = studentized_rank_sums(ours[:, None] - between, np.broadcast_to(theirs[:, None], (m, between.size)))
-    tails = (rearranged.size - np.searchsorted(rearranged, found)) / rearranged.size
+    if np.unique(ours).size == n and np.unique(theirs).size == m:  # no ties but those of a shift
+        found = studentized_rank_sums(ours[:, None] - between, np.broadcast_to(theirs[:, None], (m, between.size)))
+        tails = (rearranged.size - np.searchsorted(rearranged, found)) / rearranged.size
+    else:
+        tails = np.array([rank_sum_p(ours - shift, theirs) for shift in between])
     kept = np.flatnonzero(tails > 1 - LEVEL)
     if not kept.size:
         return widest

@@ -44,15 +44,13 @@ class OrderAgreement(NamedTuple):
         names: The number of names that both have.
         pairs: The number of pairs of names.
         concordant: The pairs with the same order on both sides.
-        discordant: The pairs with opposite orders.
-        tied: The pairs that are equal on at least one side; they are neither concordant nor discordant.
+        tied: The pairs that are equal on at least one side; their order is neither the same nor opposite.
         tau: Kendall's tau-b, -1 to 1; None if all values of one side are equal.
     """
 
     names: int
     pairs: int
     concordant: int
-    discordant: int
     tied: int
     tau: float | None
 
@@ -133,7 +131,6 @@ def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -
         names=len(names),
         pairs=len(pairs),
         concordant=sum(product > 0 for product in products),
-        discordant=sum(product < 0 for product in products),
         tied=products.count(0),
         tau=float(kendalltau(first, second).statistic) if varied else None,
     )

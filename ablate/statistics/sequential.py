@@ -13,7 +13,8 @@ at whatever look it is read, and it never rises: a group-sequential test. As P c
 are taken, `from` and `to` are no part of it, and `to` may be raised after a look. P is the table looks.csv, from 2**23
 random orders and signs as (b + 1) / (m + 1), which is valid for any m. A difference of exactly the shift, and each pair
 that adds up to twice the shift, counts against the claim, so ties only make the test slower. Differences of two values of
-one distribution are symmetric, whatever their skew.
+one distribution are symmetric, whatever their skew. A seed that diverged in both tells nothing and is left out: the others
+are still independent, and they are looked at no more often than there are seeds.
 
 Two-sided: twice the smaller p. Equivalent: both one-sided tests, against the margin and against its negative. A true
 difference lies at most on one side outside the margin, so each has the whole level.
@@ -130,7 +131,7 @@ def follow(
         rule: When a comparison gets another seed.
         pairs: The variant and the baseline of each comparison, as indices of `values`; at least one.
         families: The family of each comparison, which it is corrected within.
-        values: Of each variant, by seed. Infinite where a training diverged: worse than any, and equal to another such.
+        values: Of each variant, by seed. Infinite where a training diverged: worse than any that did not.
     """
     import numpy as np
 
@@ -159,8 +160,8 @@ def decide(rule: Rule, differences: NDArray[np.float64], families: Sequence[int]
 
     Args:
         rule, families: As in follow().
-        differences: Variant minus baseline, of shape (studies, comparisons, seeds), with rule.first to rule.most seeds.
-            What follows the decision of a comparison has no effect.
+        differences: Variant minus baseline, of shape (studies, comparisons, seeds), with rule.first to rule.most seeds; NaN
+            where both diverged. What follows the decision of a comparison has no effect.
     """
     import numpy as np
 
@@ -289,6 +290,8 @@ def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64]
     """The course of each comparison of one study."""
     if found is None:
         return (Course("open", 0, k, 1.0, None, (-math.inf, math.inf)),) * k
+    import numpy as np
+
     from ablate.statistics.rank_tests import pair_averages
 
     names: dict[int, Verdict] = {_DIFFERENT: "different", _EQUIVALENT: "equivalent"}
@@ -298,8 +301,8 @@ def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64]
         own = differences[one, :n]
         level = rule.alpha / corrected * (2 if verdict == _EQUIVALENT else 1)
         name = names.get(verdict, "undecided" if n == rule.most else "open")
-        middle = pair_averages(own)
-        estimate = float((middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2)
+        middle = pair_averages(own[~np.isnan(own)])
+        estimate = float((middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2) if len(middle) else None
         courses.append(Course(name, n, corrected, float(found.p[0, one]), estimate, interval(rule, own, level)))
     return tuple(courses)
 
@@ -309,17 +312,20 @@ def interval(rule: Rule, differences: NDArray[np.float64], alpha: float) -> tupl
 
     Args:
         rule: For its looks.
-        differences: Of one comparison, from rule.first seeds on.
+        differences: Of one comparison, from rule.first seeds on; NaN where both diverged.
         alpha: The level, above 0 and below 1.
     """
+    import numpy as np
+
     from ablate.statistics.rank_tests import pair_averages
 
     low, high = -math.inf, math.inf
     p_values, evidence = _looks()
     limit = max((e for p, e in zip(p_values, evidence) if p <= alpha / 2 * (1 + 1e-12)), default=0.0)
     for n in range(rule.first, len(differences) + 1):
-        rank = next((w for w, score in enumerate(_scores(n)) if score <= limit), None)
-        averages = pair_averages(differences[:n])
+        known = differences[:n][~np.isnan(differences[:n])]
+        rank = next((w for w, score in enumerate(_scores(len(known))) if score <= limit), None)
+        averages = pair_averages(known)
         if rank:
             low, high = max(low, float(averages[-rank])), min(high, float(averages[rank - 1]))
     return min(low, high), max(low, high)
@@ -333,7 +339,8 @@ def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: 
     import numpy as np
 
     p_values, evidence = _looks()
-    found = _evidence(_signed_rank_counts(differences, shift, sign), rule.first)
+    known = None if differences.dtype.kind == "i" else np.cumsum(~np.isnan(differences), axis=-1)
+    found = _evidence(_signed_rank_counts(differences, shift, sign), rule.first, known)
     return np.append(p_values, 1.0)[np.searchsorted(evidence, found)]
 
 
@@ -353,11 +360,16 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     return np.moveaxis(counts, 0, -1)
 
 
-def _evidence(counts: NDArray[np.int16], first: int) -> NDArray[np.float64]:
-    """The least n * q_n so far, at each look from `first` on."""
+def _evidence(counts: NDArray[np.int16], first: int, known: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """The least n * q_n so far, at each look from `first` on, with n the seeds that are known."""
     import numpy as np
 
     looks = [np.asarray(_scores(n))[counts[..., n - 1]] for n in range(first, counts.shape[-1] + 1)]
+    if known is not None:
+        for look, n in zip(looks, range(first, counts.shape[-1] + 1)):
+            for fewer in np.unique(known[..., n - 1][known[..., n - 1] < n]).tolist():
+                of = known[..., n - 1] == fewer
+                look[of] = np.asarray(_scores(fewer))[counts[..., n - 1][of]] if fewer >= FIRST else math.inf
     return np.minimum.accumulate(np.stack(looks, -1), -1)
 
 

@@ -23,6 +23,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.study import Study
 
 BESIDE = ("recipe.", "data.")  # prefixes of the axes that do not belong to the network
+SAME = (("block", "l"), ("depth", "N"))  # two axes that say one thing
 
 
 class Network(NamedTuple):
@@ -116,7 +117,7 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
         NotationError: A name or a value is not valid.
         StudyError: The axes contradict each other, or do not determine a network.
     """
-    for one, other in (("block", "l"), ("depth", "N")):
+    for one, other in SAME:
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; use one of them")
     solve = study.budget.solve if study.budget else ()

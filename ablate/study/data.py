@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -247,6 +248,13 @@ class Data(Frozen):
             **own,
             **({"task": self.task.identity()} if self.task.name != CLASSIFICATION else {}),
         }
+
+    @property
+    def source(self) -> str:
+        """Where the images come from: a directory or file, own code, or the name of a data set that is known."""
+        if self.own:
+            return self.own.python
+        return str(Path(self.root).resolve()) if self.root and self.data_set.title is None else self.name
 
     @property
     def streamed(self) -> bool:

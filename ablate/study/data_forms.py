@@ -10,6 +10,7 @@ from ablate.data.augmentation_lists import as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.errors import DataError, NotationError, describe
 from ablate.own_code import OwnCode, own_code_error, read_own_code
+from ablate.own_modules import default_arguments
 from ablate.study.data import Data
 from ablate.study.document import Document, KeyPath
 
@@ -73,6 +74,8 @@ def check_reading(document: Document, fields: dict[str, Any], path: KeyPath, kno
 def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[str]) -> dict[str, Any]:
     """The values of some of classes, image_size and channels, as the images themselves have them.
 
+    Where the images are missing, these are the values that the records of the same images have.
+
     Args:
         document: The study file's values and their places.
         path: Where the data is.
@@ -80,7 +83,7 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
         unknown: The keys that the study does not write.
 
     Raises:
-        StudyError: The images are missing, or are not all of one size.
+        StudyError: The images are missing and are in no record, or are not all of one size.
     """
     from ablate.data.cache import infer_facts
     from ablate.data.location import find_location
@@ -92,6 +95,8 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
     try:
         facts = infer_facts(data.name, location, data.read_options._replace(channels=None), 0 if sized else data.image_size)
     except (DataError, NotationError) as error:
+        if known := _recorded_facts(document, data, unknown):
+            return known
         if data.own:
             document.fail((*path, "python"), f"data.python: {error}")
         if data.root:
@@ -101,6 +106,29 @@ def infer_missing(document: Document, path: KeyPath, data: Data, unknown: list[s
     if sized and facts.image_size is None:
         document.fail(path, f"data.image_size is missing: images of {facts.found} pixels; write the size that they get")
     return {key: getattr(facts, key) for key in unknown}
+
+
+def _recorded_facts(document: Document, data: Data, unknown: list[str]) -> dict[str, Any]:
+    """The values of some keys in the records of the same images; empty if there is no record, or if records differ."""
+    identity = data.identity()
+    same = ("name", "title", "columns", *(key for key in ANY if key not in unknown))
+    rows = [row for row in document.recorded() if all(row.get(key) == identity.get(key) for key in same)]
+    if data.own:
+        rows = _rows_of_code(data.own, rows)
+    facts = [{key: row.get(key) for key in unknown} for row in rows]
+    return facts[0] if facts and all(each == facts[0] for each in facts) else {}
+
+
+def _rows_of_code(own: OwnCode, rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of some own code with its arguments; without these the first of the code, as an axis may give all others."""
+    defaults, of_code, exact = default_arguments(own.python, own.code), [], []
+    for row in rows:
+        match row.get("own"):
+            case {"python": own.python, "code": own.code, **rest} if isinstance(args := rest.get("args", {}), dict):
+                of_code.append(row)
+                if {**defaults, **args} == own.all_arguments:
+                    exact.append(row)
+    return exact or of_code[:1]
 
 
 def data_fields(data: Data) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ MAX_BYTES = 256 * 1024
 SHORT_FORMS = {"data": "name", "recipe": "base", "optimizer": "name", "schedule": "name", "loss": "name"}
 
 KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
+Recorded = Callable[[], Iterable[Mapping[str, Any]]]  # returns what records say of images: fields of Data.identity()
 
 
 def is_whole(value: Any) -> bool:
@@ -52,6 +53,7 @@ class Document:
         copies: The images that are used in place of the data sets that the file names.
         choose_precision: Returns what `precision: auto` becomes; None where it is not valid, as in a value of an axis.
         auto_precision: What it has become; "" if it does not occur.
+        recorded: Asked where images are missing that say what the study does not.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Document:
     copies: Copies = field(default_factory=Copies)
     choose_precision: Callable[[], str] | None = None
     auto_precision: str = ""
+    recorded: Recorded = tuple
 
     def place(self, *path: Any) -> str:
         """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.

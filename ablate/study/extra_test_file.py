@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from ablate.data.corruptions import CORRUPTIONS
-from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import allowed, describe
 from ablate.study.data import Data, ExtraTest
 from ablate.study.document import Document
@@ -34,13 +33,13 @@ class ExtraTestFile(Frozen):
     ] = None
 
 
-def read_extra_tests(document: Document, files: Sequence[ExtraTestFile], used: Sequence[Data]) -> tuple[ExtraTest, ...]:
-    """The further sets of test images of a study.
+def read_extra_tests(document: Document, files: Sequence[ExtraTestFile], used: Data) -> tuple[ExtraTest, ...]:
+    """The further sets of test images of a study. Whether they go with the images of a variant is checked where it is made.
 
     Args:
         document: The study file's values and their places.
         files: As checked.
-        used: The data sets of the study.
+        used: The first data set of the study.
 
     Raises:
         StudyError: A set cannot be used, or two have one name; the message names the place.
@@ -50,37 +49,28 @@ def read_extra_tests(document: Document, files: Sequence[ExtraTestFile], used: S
         path = ("also_test", i)
         if (file.corruption is None) == (file.data is None):
             document.fail(path, "also_test: needs corruption or data; give one of them")
-        one = _corrupted(document, path, file, used) if file.corruption else _other(document, path, file, used)
+        one = _corrupted(document, path, file) if file.corruption else _other(document, path, file, used)
         if any(other.column == one.column for other in found):
             document.fail(path, f"also_test: '{one.title}' is listed twice; give each a title of its own")
         found.append(one)
-    if found and (prepared := next((one.preprocess for one in used if PREPROCESSING[one.preprocess].prepare), None)):
-        document.fail(("also_test",), f"also_test: not possible with data.preprocess: {prepared}; use another one")
     return tuple(found)
 
 
-def _corrupted(document: Document, path: tuple[Any, ...], file: ExtraTestFile, used: Sequence[Data]) -> ExtraTest:
+def _corrupted(document: Document, path: tuple[Any, ...], file: ExtraTestFile) -> ExtraTest:
     """Corrupted copies of the test images."""
     name = str(file.corruption)
     if name not in CORRUPTIONS:
         document.fail((*path, "corruption"), f"also_test.corruption: found {describe(name)}; {allowed(name, CORRUPTIONS)}")
-    if any(one.streamed for one in used):
-        document.fail((*path, "corruption"), "also_test.corruption: not possible with images that are streamed; use data")
     words = CORRUPTIONS[name].words
     title = file.title or f"{words[:1].upper()}{words[1:]}, {file.severity}"
     return ExtraTest(title=title, corruption=name, severity=file.severity, seed=file.seed)
 
 
-def _other(document: Document, path: tuple[Any, ...], file: ExtraTestFile, used: Sequence[Data]) -> ExtraTest:
-    """The test images of other data. What it does not say of classes and sizes is that of the study's data."""
+def _other(document: Document, path: tuple[Any, ...], file: ExtraTestFile, used: Data) -> ExtraTest:
+    """The test images of other data. They are preprocessed as those of the study's data."""
     written = {"name": file.data} if isinstance(file.data, str) else file.data
     if not isinstance(written, dict):
         document.fail((*path, "data"), f"also_test.data: found {describe(file.data)}; allowed: a mapping, as `data`")
     (data,) = read_data(document, (*path, "data"), written)
-    for one in used:
-        for field in ("classes", "image_size", "channels"):
-            mine, others = getattr(data, field), getattr(one, field)
-            if mine != others:
-                document.fail((*path, "data"), f"also_test.data: {field} {mine}; allowed: {others}, as in {one.title}")
-    data = data.model_copy(update={"preprocess": used[0].preprocess, "augment": used[0].augment})
+    data = data.model_copy(update={"preprocess": used.preprocess, "augment": used.augment})
     return ExtraTest(title=file.title or data.title, data=data)

@@ -68,13 +68,12 @@ def _of_programs(schema: dict[str, Any]) -> None:
     """Let the axes of `variants` and of a search have any name in a study that has `program`."""
     axes = {"type": "object", "minProperties": 1}
     described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in BY_AXES}
-    described |= {key: schema["$defs"]["EntryFile"]["properties"][key] for key in DESIGNS}
+    described |= {key: schema["$defs"]["EntryFile"]["properties"][key] for key in (*DESIGNS, "label")}
     schema["$defs"]["ProgramEntry"] = {
         "type": "object",
-        "description": "One item of 'variants' in a study that has 'program': exactly one of these keys.",
+        "description": "One item of 'variants' in a study that has 'program': one of these keys, and label.",
         "properties": described,
-        "minProperties": 1,
-        "maxProperties": 1,
+        "oneOf": [{"required": [key]} for key in (*BY_AXES, *DESIGNS)],
         "additionalProperties": False,
     }
     items: list[dict[str, Any]] = [

@@ -21,11 +21,13 @@ from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.data import Data
+from ablate.study.data_forms import ANY
 from ablate.study.designs import Design
 from ablate.study.expression import compile_expression
 from ablate.study.fields import all_fields, dotted_fields
 from ablate.study.labels import label
 from ablate.study.recipe import Recipe
+from ablate.study.recipe_forms import optimizer_fields
 from ablate.study.resolve import replace_fields
 from ablate.study.study import Entry, Study, Variant
 from ablate.study.task_file import task_objection
@@ -58,11 +60,12 @@ def make_variant(
         StudyError: The values contradict each other.
         BudgetError: The network does not have an axis that is to be solved.
     """
-    recipe = entry.recipe
+    recipe, kept = entry.recipe, entry.kept
     if changes := dotted(axes, "recipe."):
-        recipe = _replaced(recipe, _Changes(changes), networks.study.folder)
+        recipe = _replaced(recipe, _Changes(changes), networks.study, kept)
+        kept += optimizer_fields(changes)
     if changes := dotted(axes, "data."):
-        data = _replaced(data, _Changes(changes), networks.study.folder)
+        data = _replaced(data, _Changes(changes), networks.study)
     check_batches(recipe, data)
     _check_extra_tests(data)
     if wrong := task_objection(data.task, recipe, data)[1]:
@@ -70,7 +73,7 @@ def make_variant(
     network = networks.of(axes, entry.depth_rule, data, recipe)
     _check_init(recipe, network.architecture, data)
     if recipe.compile == "auto":
-        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
+        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study)
     variant = Variant(
         network.net,
         network.architecture,
@@ -84,6 +87,7 @@ def make_variant(
         folds=entry.folds,
         designs=(design,) if design else (),
         title=own or (design.label if design else ""),
+        kept=kept,
     )
     return variant, network
 
@@ -191,16 +195,16 @@ class _Changes(dict[str, Any]):
         return not keys.isdisjoint(CODE_KEYS) or any("'python':" in repr(each) for each in self.values())
 
 
-def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
+def _replaced(model: Recipe | Data, changes: _Changes, study: Study, kept: tuple[str, ...] = ()) -> Any:
     """replace_fields(), cached: many variants change the same fields."""
     if changes.names_code:
-        return replace_fields(model, dict(changes), folder)
-    return _replaced_before(model, changes)
+        return replace_fields(model, dict(changes), study.folder, study.recorded, kept)
+    return _replaced_before(model, changes, study.folder, kept)
 
 
 @lru_cache(maxsize=4096)
-def _replaced_before(model: Recipe | Data, changes: _Changes) -> Any:
-    return replace_fields(model, dict(changes))
+def _replaced_before(model: Recipe | Data, changes: _Changes, folder: Path, kept: tuple[str, ...]) -> Any:
+    return replace_fields(model, dict(changes), folder, kept=kept)  # own code that is not changed is read again too
 
 
 def _check_init(recipe: Recipe, architecture: Architecture, data: Data) -> None:
@@ -238,3 +242,8 @@ def _check_extra_tests(data: Data) -> None:
         raise StudyError(f"also_test: not possible with data.preprocess: {data.preprocess}; use another one")
     if data.streamed and any(one.corruption for one in data.also_test):
         raise StudyError("also_test.corruption: not possible with images that are streamed; use data")
+    for other in (one.data for one in data.also_test if one.data):
+        for field in ANY:
+            if getattr(other, field) != getattr(data, field):
+                found = f"found {getattr(other, field)} in {other.title}"
+                raise StudyError(f"also_test.data.{field}: {found}; allowed: {getattr(data, field)}, as in {data.title}")

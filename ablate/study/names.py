@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ablate.errors import StudyError
 from ablate.study.axes import BESIDE
 from ablate.study.axis_text import in_words, named_value
 from ablate.study.labels import beside_texts, label, values_as_text
@@ -59,8 +60,14 @@ def told_apart(variants: Iterable[Variant], study: Study, names: dict[str, list[
         variants: As returned by in_own_words().
         study: Their study.
         names: The variants of each name, to which short names are added.
+
+    Raises:
+        StudyError: Two have one name, such as with numbers that differ in the seventh digit.
     """
-    return _tell_apart(_shortly_named(_with_own_titles(variants), study, names))
+    found, again = _tell_apart(_shortly_named(_with_own_titles(variants), study, names))
+    if again:
+        raise StudyError(f"{study.places['variants']}: '{again}' names two variants; give each a label of its own")
+    return found
 
 
 def _with_own_titles(variants: Iterable[Variant]) -> list[Variant]:
@@ -82,13 +89,18 @@ def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[
     return [replace(one, net=name, whole_name=one.net) if name != one.net else one for name, one in zip(short, variants)]
 
 
-def _tell_apart(variants: list[Variant]) -> list[Variant]:
-    """The variants, with N added to the names of those with equal labels (one depth under both conventions)."""
+def _tell_apart(variants: list[Variant]) -> tuple[list[Variant], str]:
+    """The variants, with N added to the names of those with equal labels (one depth under both conventions).
+
+    With them a label that two have nevertheless, "" for none.
+    """
     labels = [label(variant) for variant in variants]
     times = Counter(labels)
-    return [
+    found = [
         variant
         if times[text] == 1 or variant.title
         else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
         for variant, text in zip(variants, labels)
     ]
+    again = Counter(label(variant) for variant, text in zip(found, labels) if times[text] > 1)
+    return found, next((text for text, n in again.items() if n > 1), "")

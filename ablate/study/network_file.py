@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate.data.copies import Copy
-from ablate.errors import allowed, describe
+from ablate.errors import StudyError, allowed, describe
 from ablate.kinds.measures import MEASURES
 from ablate.study.budget import Budget
 from ablate.study.budget_file import read_budget
@@ -21,8 +21,10 @@ from ablate.study.limits import MeasuredBudget, limited_costs
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import read_data, read_recipe, written_out
+from ablate.study.recipe_forms import optimizer_fields, without_optimizer
+from ablate.study.resolve import check_titles, read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, EntryFile, StudyFile
+from ablate.study.search import Search
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Published, Study
 from ablate.study.table_style import read_own_labels
@@ -32,7 +34,7 @@ from ablate.study.tune_file import read_tune
 from ablate.study.values import axis_values
 from ablate.study.written_forms import NET_AXES
 
-PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
+PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search", "also_test")
 
 
 def read_network_study(document: Document, file: StudyFile, shared: dict[str, Any], copies: Sequence[Copy]) -> Study:
@@ -55,6 +57,9 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
     if file.baseline is not None and (not isinstance(file.baseline, (str, dict)) or not file.baseline):
         wanted = "a network's name, or values of axes such as {dropout: 0}"
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
+    if isinstance(file.baseline, dict):
+        for axis, value in ({"net": file.baseline} if "python" in file.baseline else file.baseline).items():
+            axis_values(document, ("baseline", axis), axis, [value])
     task = read_task(document, file.task.model_dump(exclude_unset=True, exclude_none=True))
     for used in data:
         place, wrong = task_objection(task, recipe, used)
@@ -64,7 +69,7 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
     taken, shown = read_measures(document, file.measures or (), shared["folder"])
     extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
     extra |= {"task": task} if task.name != CLASSIFICATION else {}
-    extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
+    extra |= {"also_test": read_extra_tests(document, file.also_test, data[0])} if file.also_test else {}
     extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     extra |= {"decide_by": file.decide_by or ""} if task.name != CLASSIFICATION else {}
     data = _with(data, held_out, extra)
@@ -85,14 +90,26 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         )
     else:  # one entry: what all candidates have in common
         search = read_search(document, file, data, recipe, seeds, budget)
-        name = written_out(document, ("recipe",), file.recipe)["base"]
-        entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
+        written = written_out(document, ("recipe",), file.recipe)
+        entries = (
+            Entry(
+                "grid", {}, data, recipe, written["base"], (), file.depth_rule, file.base, document.place("search"),
+                kept=optimizer_fields(written),
+            ),
+        )  # fmt: skip
+    named: list[tuple[KeyPath, Data]] = [(("data", i), one) for i, one in enumerate(data)]
+    named += [(("variants", i, "data", j), one) for i, entry in enumerate(entries) for j, one in enumerate(entry.data)]
+    extra_tests = enumerate(extra.get("also_test", ()))
+    check_titles(document, [*named, *((("also_test", i, "data"), one.data) for i, one in extra_tests if one.data)])
+    tune = read_tune(document, file, recipe, entries, held_out, seeds)
+    _check_optimizers(document, file, recipe, entries, [each for each in (search, tune and tune.search) if each])
     document.copies.check(copies)
     return Study(
         **shared,
         data=data[0],
         copies=tuple(document.copies.used.values()),
         auto_precision=document.auto_precision,
+        recorded=document.recorded,
         recipe=recipe,
         entries=entries,
         where=file.where,
@@ -109,7 +126,7 @@ def read_network_study(document: Document, file: StudyFile, shared: dict[str, An
         ),
         measures=shown,
         held_out=held_out,
-        tune=read_tune(document, file, recipe, entries, held_out, seeds),
+        tune=tune,
     )
 
 
@@ -194,7 +211,7 @@ def _entry(
         longest = max(lengths.values())
         axes = {axis: values * longest if axis in single else values for axis, values in axes.items()}
     own_recipe = recipe if file.recipe is None else read_recipe(document, (*path, "recipe"), file.recipe)
-    name = written_out(document, ("recipe",), study.recipe if file.recipe is None else file.recipe)["base"]
+    written = written_out(document, ("recipe",), study.recipe if file.recipe is None else file.recipe)
     if file.data is not None or file.recipe is not None:  # a recipe may set the augmentation
         used: tuple[KeyPath, Any] = (("recipe",), study.recipe) if file.recipe is None else ((*path, "recipe"), file.recipe)
         at: KeyPath = ("data",) if file.data is None else (*path, "data")
@@ -203,11 +220,39 @@ def _entry(
             for one in data:
                 read_held_out(document, ("validation",), study.validation, one)
         data = _with(data, held_out, extra)
+    name, kept = written["base"], optimizer_fields(written)
     return Entry(
         kind, axes, data, own_recipe, name, tuple(file.stands_for or ()), file.depth_rule or study.depth_rule, base,
         document.place(*path), places, held_out if len(held_out) > 1 else (), tuple(rows), tuple(remarks),
-        read_own_labels(document, (*path, "label"), file.label),
+        read_own_labels(document, (*path, "label"), file.label), kept,
     )  # fmt: skip
+
+
+def _check_optimizers(
+    document: Document, file: StudyFile, recipe: Recipe, entries: Sequence[Entry], searches: Sequence[Search]
+) -> None:
+    """Fail at a field of optimizers that the study writes and that none of its optimizers has: it would do nothing."""
+    parameters = [parameter for search in searches for parameter in search.parameters]
+    found = [(one.axis, choice, one.place) for one in parameters for choice in one.choices or (None,)]
+    for entry in entries:
+        values = [(axis, value) for axis, listed in entry.axes.items() for value in listed]
+        values += [pair for axes, _ in entry.rows for pair in axes.items()]
+        found += [(axis, value, entry.places.get((axis, repr(value)), entry.place)) for axis, value in values]
+    recipes: dict[KeyPath, Any] = {("recipe",): file.recipe}
+    recipes |= {("variants", i, "recipe"): item.recipe for i, item in enumerate(file.variants or ()) if item.recipe}
+    for path, written in recipes.items():
+        fields = written_out(document, path, written)
+        found += [(f"recipe.{key}", value, document.place(*path, key)) for key, value in fields.items()]
+    optimizers = {str(one.optimizer) for one in (recipe, *(entry.recipe for entry in entries))}
+    for axis, value, _ in found:
+        if axis in ("recipe.optimizer", "recipe.optimizer.name"):
+            named = [value.get("name"), value.get("python")] if isinstance(value, dict) else [value]
+            optimizers.update(str(name) for name in named if name is not None)
+    for axis, _, place in found:
+        if not axis.startswith("recipe.") or place == "override":  # that of a command may be for many studies
+            continue
+        if wrong := without_optimizer(axis.removeprefix("recipe."), optimizers):
+            raise StudyError(f"{place}: {wrong}")
 
 
 def _designed(

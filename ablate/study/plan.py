@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
-from ablate.nets.architecture import DepthRule
+from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.families import IMAGENET
 from ablate.nets.notation import other_meanings, remark
 from ablate.study.axes import Network, Networks
@@ -31,6 +31,7 @@ from ablate.study.short_names import describe_codes
 from ablate.study.study import Entry, Study, Variant
 
 MAX_TRIALS = 1_000_000
+Cell = tuple[Entry, dict[str, Any], Data]  # an item of `variants`, the axes of one of its variants, and the data set
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Enumeration:
         limited: The measured costs that the study limits.
         unmeasured: The labels of the variants of which one of these is not measured yet; they are kept.
         conditions: Where they were measured, in words.
+        cells: How the items of `variants` write each variant; empty where the baseline is not given by axes.
     """
 
     variants: tuple[Variant, ...]
@@ -60,6 +62,7 @@ class Enumeration:
     limited: tuple[str, ...] = ()
     unmeasured: tuple[str, ...] = ()
     conditions: str = ""
+    cells: tuple[tuple[Cell, ...], ...] = ()
 
     def remarks(self) -> list[str]:
         """All remarks, each line with its kind: "solved: ...", "note: ..."."""
@@ -154,8 +157,9 @@ def enumerate_variants(
         try:
             variant, network = make_variant(networks, entry, axes, data, beside(entry, data), row, design, own)
         except (NotationError, StudyError) as error:
-            raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
-        made.add(entry, variant, network, own)
+            of_all = study.places["also_test"] if str(error).startswith("also_test") else ""
+            raise StudyError(f"{of_all or _place(entry, axes, str(error))}: {error}") from None
+        made.add((entry, axes, data), variant, network, own)
     if limited and made.found:
         made.keep_within(limited, after, measure)
     variants = made.named()
@@ -163,7 +167,7 @@ def enumerate_variants(
     of_designs = tuple(line for entry in study.entries for line in entry.remarks)
     return Enumeration(
         tuple(variants), tuple(made.solved), tuple(made.merged), tuple(made.dropped), made.names, study.chosen, of_designs,
-        limited, tuple(made.unmeasured), made.conditions,
+        limited, tuple(made.unmeasured), made.conditions, tuple(tuple(made.cells[key]) for key in made.found if made.cells),
     )  # fmt: skip
 
 
@@ -176,21 +180,23 @@ class _Made:
     """
 
     def __init__(self, study: Study, holds: Callable[[dict[str, Any]], bool] | None) -> None:
-        self.study, self.holds, self.identities = study, holds, _Identities()
+        self.study, self.holds, self.identities = study, holds, Identities()
         self.found: dict[tuple[Any, ...], Variant] = {}
+        self.cells: dict[tuple[Any, ...], list[Cell]] = {}  # by the same keys; empty where no baseline needs them
         self.rules: dict[int, DepthRule] = {}  # the layers that a depth counts, by the id() of a variant in `found`
         self.again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
         self.names: dict[str, list[Variant]] = {}
-        self.labelled: dict[str, str] = {}  # the place of each label
+        self.labels: dict[tuple[Any, ...], str] = {}  # the label of each variant that has one
+        self.labelled: dict[str, tuple[str, set[tuple[Any, ...]]]] = {}  # the place and the variants of each label
         self.solved: list[str] = []
         self.merged: list[str] = []
         self.dropped: list[str] = []
         self.unmeasured: list[str] = []
         self.conditions = ""
 
-    def add(self, entry: Entry, variant: Variant, network: Network, own: str) -> None:
-        """Add a variant, unless it is dropped or is there already. `own` is the author's name of the row."""
-        study = self.study
+    def add(self, cell: Cell, variant: Variant, network: Network, own: str) -> None:
+        """Add the variant of a cell, unless it is dropped or is there already. `own` is the author's name of the row."""
+        study, entry = self.study, cell[0]
         if self.holds and (why := excluded(study, self.holds, variant, entry.depth_rule)):
             self.dropped.append(why)
             return
@@ -201,8 +207,9 @@ class _Made:
             return
         if network.written != variant.net:  # many variants have the same line, which is kept once
             self.solved.append(sys.intern(f"{network.written} becomes {variant.net} to meet the budget"))
-        of = self.identities.of
-        key = with_all_arguments(variant.architecture), of(variant.recipe), of(variant.data)
+        key = self.identities.key(variant)
+        if study.baseline_axes:
+            self.cells.setdefault(key, []).append(cell)
         if (first := self.found.setdefault(key, variant)) is not variant:
             one, other = label(variant), label(first)
             self.again.setdefault(key, [*first.designs]).extend(variant.designs)
@@ -211,7 +218,9 @@ class _Made:
         for name in dict.fromkeys((variant.net, network.written)):
             self.names.setdefault(name, []).append(first)
         if own:
-            self.labelled[label(variant)] = entry.place
+            self.labels.setdefault(key, own)
+            self.names.setdefault(own, []).append(first)
+            self.labelled.setdefault(label(variant), (entry.place, set()))[1].add(key)
 
     def keep_within(self, limited: Sequence[str], holds: Callable[[dict[str, Any]], bool] | None, measure: Measure) -> None:
         """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
@@ -251,14 +260,17 @@ class _Made:
         for key, designs in self.again.items():
             if key in found:
                 found[key] = replace(found[key], designs=tuple(designs))
+        for key, own in self.labels.items():  # also of a row that was merged into one without a name
+            if key in found and not found[key].title:
+                found[key] = replace(found[key], title=own)
         words = in_own_words([*found.values()], study)
         for variant in words:
             for name in filter(None, (variant.title, variant.words)):
                 self.names.setdefault(name, []).append(variant)
         variants = told_apart(words, study, self.names)
         times = Counter(map(label, variants) if self.labelled else ())
-        for text, at in self.labelled.items():
-            if times[text] > 1 or (text in map(label, words) and not times[text]):
+        for text, (at, of) in self.labelled.items():
+            if len(of & found.keys()) > 1 or times[text] > 1 or (text in map(label, words) and not times[text]):
                 raise StudyError(f"{at}: label: '{text}' names two variants; give each its own")
         return variants
 
@@ -271,11 +283,19 @@ def _check_panels(study: Study, names: Mapping[str, Any]) -> None:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
 
 
-class _Identities(dict[int, tuple[Any, bytes]]):
+class Identities(dict[int, tuple[Any, bytes]]):
     """The identities of recipes and data as JSON, with every argument of own code, each made once.
 
     The key is the object's id(), which is fast.
     """
+
+    def key(self, variant: Variant) -> tuple[Architecture, bytes, bytes]:
+        """What makes a variant another one than the others: network, recipe and data.
+
+        Args:
+            variant: The variant.
+        """
+        return with_all_arguments(variant.architecture), self.of(variant.recipe), self.of(variant.data)
 
     def of(self, model: Recipe | Data) -> bytes:
         """The identity of a recipe or data, as JSON."""

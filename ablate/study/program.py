@@ -27,6 +27,9 @@ MEASURED = "measured"  # field of an event: whether the epoch itself has the mea
 RESERVED = (
     "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
 )  # fmt: skip
+MADE = ("ablate", "revision", "python", "device", "threads", "started", "finished")  # of the provenance, in trials.csv
+# Names that they cannot have either, because trials.csv has columns of these names, and an axis has one after `axis.`.
+COLUMNS = ("net", "candidate", "fold", "seed", "id", "state", "tuned", "scale", *MADE)
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,10 @@ class ProgramVariant:
     def title(self) -> str:
         """Its name, as of a variant of networks that has one."""
         return self.net
+
+    def words(self) -> tuple[str, ...]:
+        """The values of the axes as the command has them, in the order of the axes' names."""
+        return tuple(_argument(self.axes[axis]) for axis in sorted(self.axes))
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.

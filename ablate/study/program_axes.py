@@ -52,5 +52,3 @@ def check_value(document: Document, path: KeyPath, axis: str, value: Any) -> Non
     """
     if isinstance(value, str) and "\0" in value:
         document.fail(path, f"{axis}: found {describe(value)}; allowed: text without NUL")
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        document.fail(path, f"{axis}: found {describe(value)}; allowed: numbers of 64 bits, or text")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.axis_text import in_words, plain
+from ablate.study.baseline import Lookup, without_baseline
 from ablate.study.crossing import find_crossings
 from ablate.study.decision import ShownMeasure
 from ablate.study.design_file import Axis, Row, design_axes, kind_of, read_design
@@ -24,7 +26,17 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.expand import expand
 from ablate.study.expression import compile_expression
 from ablate.study.plan import MAX_TRIALS
-from ablate.study.program import EPOCHS, PYTHON, RESERVED, SEED, Program, ProgramStudy, ProgramVariant, placeholders_of
+from ablate.study.program import (
+    COLUMNS,
+    EPOCHS,
+    PYTHON,
+    RESERVED,
+    SEED,
+    Program,
+    ProgramStudy,
+    ProgramVariant,
+    placeholders_of,
+)
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
@@ -40,6 +52,7 @@ KEYS = (
 MOST_BYTES = 1 << 28  # of a file of the program
 
 Axes = dict[str, Any]
+Words = tuple[str, ...]  # as returned by ProgramVariant.words(); those of two variants differ
 
 
 def read_program_study(document: Document, file: StudyFile, shared: dict[str, Any]) -> ProgramStudy:
@@ -68,12 +81,13 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(decide_by, names)}")
     variants: tuple[ProgramVariant, ...] = ()
     remarks: list[str] = []
+    named: dict[str, list[ProgramVariant]] = {}
     base: Axes = {}
     search = None
     if file.search is None:
         if file.base is not None:
             document.fail(("base",), "'base' is only valid in a study that has 'search'")
-        variants, remarks = _variants(document, file, program, shared["labels"])
+        variants, remarks, named = _variants(document, file, program, shared["labels"])
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
@@ -82,13 +96,16 @@ def read_program_study(document: Document, file: StudyFile, shared: dict[str, An
     if len(variants) * len(seeds) > MAX_TRIALS:
         wrong = f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
         document.fail(("variants",), wrong)
+    baselines = _baselines(document, file.baseline, variants, named)
+    if file.baseline is not None:
+        remarks += without_baseline(file.baseline, [variant.net for variant in variants], baselines)
     return ProgramStudy(
         **shared,
         program=program,
         measures=measures,
         decide_by=decide_by,
         variants=variants,
-        baselines=_baselines(document, file.baseline, variants),
+        baselines=baselines,
         remarks=(*(f"chosen: {line}" for line in shared["chosen"]), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,
@@ -125,11 +142,10 @@ def _measures(document: Document, file: StudyFile) -> tuple[ShownMeasure, ...]:
             document.fail(
                 ("measures", i), "measures.name is missing; add what the program reports, such as name: val_error"
             )
-        if one.name in RESERVED:
-            document.fail(
-                ("measures", i),
-                f"measures: '{one.name}' is a field of every record; let the program report it under another name",
-            )
+        taken = "field of every record" if one.name in RESERVED else "column of trials.csv"
+        if one.name in (*RESERVED, *COLUMNS) or one.name.startswith("axis."):
+            wrong = f"measures: '{one.name}' is a {taken}; let the program report it under another name"
+            document.fail(("measures", i), wrong)
         if any(one.name == other.name for other in found):
             document.fail(("measures", i), f"measures: '{one.name}' is listed twice; list it once")
         found.append(ShownMeasure(one.name, one.words or one.name.replace("_", " "), one.unit, one.goal or "minimize"))
@@ -218,8 +234,8 @@ def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
 
 def _variants(
     document: Document, file: StudyFile, program: Program, words: Labels
-) -> tuple[tuple[ProgramVariant, ...], list[str]]:
-    """The variants in order, each once, and a remark on each that is merged or dropped.
+) -> tuple[tuple[ProgramVariant, ...], list[str], dict[str, list[ProgramVariant]]]:
+    """The variants in order, each once, a remark on each that is merged or dropped, and the variants of each name.
 
     Where all are one base with one value changed, a name says what is changed.
     """
@@ -228,47 +244,74 @@ def _variants(
     holds = compile_expression(file.where) if file.where is not None else None
     remarks: list[str] = []
     cells: list[tuple[Axes, Design | None]] = []
-    own: list[str] = []
+    own: list[tuple[str, KeyPath]] = []
     for i, entry in enumerate(file.variants):
         rows = [*_expanded(document, i, entry, program, remarks)]
-        labels = read_own_labels(document, ("variants", i, "label"), entry.label)
-        check_number(document.place("variants", i, "label"), labels, len(rows))
+        at = ("variants", i, "label")
+        labels = read_own_labels(document, at, entry.label)
+        check_number(document.place(*at), labels, len(rows))
         cells += rows
-        own += labels or [""] * len(rows)
+        own += [(label, at) for label in labels or [""] * len(rows)]
     values = [{axis: plain(value) for axis, value in axes.items()} for axes, _ in cells]
     words.check(values)
     times = Counter(design.label for _, design in cells if design)
     first = cells[0][0]
     varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
     base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
-    found: dict[bytes, ProgramVariant] = {}
-    names: set[str] = set()
-    for (axes, design), given, texts in zip(cells, own, values):
+    found: dict[Words, ProgramVariant] = {}
+    names: dict[str, dict[Words, None]] = {}
+    labelled: dict[str, tuple[KeyPath, set[Words]]] = {}
+    for (axes, design), (given, at), texts in zip(cells, own, values):
         of = words.of(texts)
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
         named = design.label if design and times[design.label] == 1 else ""
         usual = in_words(named, texts, of) or ", ".join(of.get(axis) or f"{axis} {texts[axis]}" for axis in shown) or BASE
-        label = given or usual
+        variant = ProgramVariant(given or usual, program, axes, () if design is None else (design,), of)
+        label, key = variant.net, variant.words()
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
             document.fail(("where",), str(error))
-        designs = () if design is None else (design,)
-        key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
             remarks.append(f"dropped: {label} is excluded by where: {file.where}")
-        elif key in found:
-            remarks.append(f"merged: {label} occurs twice")
-            found[key] = replace(found[key], designs=(*found[key].designs, *designs))
+            continue
+        if before := found.get(key):
+            remarks.append(f"merged: {label} {'occurs twice' if label == before.net else f'is the same as {before.net}'}")
+            net = before.net if before.net in labelled else given or before.net
+            found[key] = replace(before, net=net, designs=(*before.designs, *variant.designs))
         else:
             group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")
-            found[key] = ProgramVariant(label, program, axes, designs, of, group or "")
-            if given and given in names:
-                document.fail(("variants",), f"label: '{given}' names two variants; give each its own")
-            names.add(label)
+            found[key] = replace(variant, group=group or "")
+        if given:
+            labelled.setdefault(given, (at, set()))[1].add(key)
+        for name in filter(None, (given, usual)):
+            names.setdefault(name, {})[key] = None
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
-    return tuple(found.values()), remarks
+    _tell_apart(document, found, labelled, varied)
+    return tuple(found.values()), remarks, {name: [found[key] for key in keys] for name, keys in names.items()}
+
+
+def _tell_apart(
+    document: Document,
+    found: dict[Words, ProgramVariant],
+    labelled: Mapping[str, tuple[KeyPath, set[Words]]],
+    varied: Sequence[str],
+) -> None:
+    """Give variants of equal names, such as numbers that differ in the seventh digit, their values as in the command.
+
+    Fails where a label names two variants.
+    """
+    times = Counter(variant.net for variant in found.values())
+    for key, variant in found.items():
+        if times[variant.net] > 1 and variant.net not in labelled:
+            words = dict(zip(sorted(variant.axes), key))
+            found[key] = replace(variant, net=", ".join(f"{axis} {words[axis]}" for axis in varied))
+    times = Counter(variant.net for variant in found.values())
+    for name in (*labelled, *times):
+        place, keys = labelled.get(name, (("variants",), ()))
+        if len(keys) > 1 or times[name] > 1:
+            document.fail(place, f"label: '{name}' names two variants; give each its own")
 
 
 def _expanded(
@@ -338,22 +381,43 @@ def _designed(document: Document, path: KeyPath, content: Any, program: Program)
     return [({name: axes[name] for name in wanted}, design) for axes, design in rows], remarks
 
 
-def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:
-    """For each variant, the one that has the given values of some axes and equals it in all other axes."""
+def _baselines(
+    document: Document, named: Any, variants: tuple[ProgramVariant, ...], names: Mapping[str, list[ProgramVariant]]
+) -> tuple[ProgramVariant | None, ...]:
+    """For each variant the one of a name, or the one that has the given values of some axes and equals it in the others."""
     if named is None:
         return reference_rows(variants, lambda variant: None)
+    if isinstance(named, str):
+        of_name = [variant for variant in variants if variant.net == named] or names.get(named, [])
+        if len(of_name) == 1:
+            return (of_name[0],) * len(variants)
+        known = allowed(named, [variant.net for variant in variants[:20]])
+        wrong = "is several variants" if of_name else f"is none of the variants; {known}; or values of axes"
+        document.fail(("baseline",), f"baseline '{named}' {wrong}")
     if not isinstance(named, dict) or not named:
-        document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: values of axes, such as {{lr: 0.1}}")
-    for axis in named:
+        wanted = "the name of a variant, or values of axes such as {lr: 0.1}"
+        document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: {wanted}")
+    for axis, value in named.items():
         if axis not in variants[0].axes:
             known = allowed(axis, variants[0].axes)
             document.fail(("baseline", axis), f"baseline: unknown axis '{axis}'; {known}")
+        check_value(document, ("baseline", axis), axis, value)
 
-    def rest(variant: ProgramVariant) -> str:
-        return repr(sorted((axis, repr(value)) for axis, value in variant.axes.items() if axis not in named))
-
-    base = {rest(v): v for v in variants if all(plain(v.axes[axis]) == plain(value) for axis, value in named.items())}
-    if not base:
-        said = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items())
+    said, place = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items()), document.place("baseline")
+    lookup = Lookup(variants, ProgramVariant.words, _as_numbers, f"{place}: baseline: {said}", lambda variant: variant.net)
+    found = tuple(lookup.find(replace(variant, axes={**variant.axes, **named})) for variant in variants)
+    if not any(found):
         document.fail(("baseline",), f"baseline: no variant has {said}")
-    return tuple(base.get(rest(variant)) for variant in variants)
+    return found
+
+
+def _as_numbers(variant: ProgramVariant) -> tuple[float | str, ...]:
+    """The values of a variant's axes in its command, those that are numbers as numbers."""
+
+    def number(word: str) -> float | str:
+        try:
+            return found if math.isfinite(found := float(word)) else word
+        except ValueError:
+            return word
+
+    return tuple(map(number, variant.words()))

@@ -6,7 +6,8 @@ code, `{python: module:callable, args: {...}}`, is found, digested, and its sign
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ablate.kinds import losses, optimizers, schedules
 from ablate.kinds.hooks import Hooks
 from ablate.own_code import OwnCode, read_own_code
 from ablate.study.document import Document, KeyPath
-from ablate.study.recipe import OWN_CODE
+from ablate.study.recipe import OWN_CODE, Recipe
 from ablate.study.recipe_schema import KINDS, USUAL, WITH
 
 OFFERED = {"optimizer": optimizers.OFFERED, "schedule": schedules.OFFERED, "loss": losses.OFFERED}
@@ -88,7 +89,52 @@ def refuse_foreign(document: Document, path: KeyPath, written: Iterable[str], fi
                 )
 
 
-def changed_kind(under: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+@cache
+def _optimizer_fields() -> frozenset[str]:
+    """The fields of all optimizers; a plan asks for them often."""
+    return frozenset(name for optimizer in KINDS["optimizer"].values() for name in optimizer.fields)
+
+
+def optimizer_fields(written: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of optimizers among those of a recipe as written, whether flat or in the mapping of an optimizer.
+
+    Args:
+        written: Values by field. A dotted field is inside another: "optimizer.momentum".
+    """
+    inside = written.get("optimizer")
+    names = [*written, *(inside if isinstance(inside, dict) else ())]
+    return tuple(name for each in names if (name := each.removeprefix("optimizer.")) in _optimizer_fields())
+
+
+def kept_values(axes: Iterable[str], recipe: Recipe, kept: Collection[str]) -> dict[str, Any]:
+    """What the candidates of a search depend on beside their recipe's identity, for its digest; empty if on nothing.
+
+    Args:
+        axes: That are searched.
+        recipe: That candidates change.
+        kept: As in changed_kind().
+    """
+    searched = {"recipe.optimizer", "recipe.optimizer.name"}.intersection(axes)
+    return {"kept": {name: recipe.values.get(name) for name in kept}} if searched and kept else {}
+
+
+def without_optimizer(field: str, optimizers: Collection[str]) -> str:
+    """The error in writing a field that only other optimizers have than those of a study; "" for any other field.
+
+    Args:
+        field: Of a recipe. It may be inside the optimizer: "optimizer.momentum".
+        optimizers: The names of the study's optimizers, and of its own code.
+    """
+    name, table = field.removeprefix("optimizer."), KINDS["optimizer"]
+    owners = [each for each, entry in table.items() if name in entry.fields]
+    elsewhere = any(name in entry.fields for kind in ("schedule", "loss") for entry in KINDS[kind].values())
+    if not owners or elsewhere or not {*owners}.isdisjoint(optimizers):
+        return ""
+    named = " or ".join(sorted(optimizers))
+    return f"recipe.{name} is a field of optimizer {', '.join(owners)}; optimizer is {named}; leave one of them out"
+
+
+def changed_kind(under: Mapping[str, Any], written: Mapping[str, Any], kept: Collection[str] = ()) -> dict[str, Any]:
     """The fields that start from the defaults of an optimizer because it is another than the one it replaces.
 
     The momentum of SGD, for example, is not that of RMSprop. Fields without a default are kept.
@@ -96,11 +142,12 @@ def changed_kind(under: Mapping[str, Any], written: Mapping[str, Any]) -> dict[s
     Args:
         under: The fields of the recipe that is changed.
         written: The changes.
+        kept: Fields of `under` that the study file itself writes, whatever the optimizer is.
     """
     table, named = KINDS["optimizer"], written.get("optimizer")
     if not isinstance(named, str) or named not in table or named == under.get("optimizer"):
         return {}
-    return {name: value for name, value in table[named].defaults.items() if name not in written}
+    return {name: value for name, value in table[named].defaults.items() if name not in written and name not in kept}
 
 
 def read_recipe_code(document: Document, path: KeyPath, fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:

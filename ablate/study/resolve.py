@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ablate.registry import Entry, Registry
 from ablate.study.data import Data
 from ablate.study.data_forms import ANY, OWN, check_reading, forget_facts, infer_missing, read_own_data
 from ablate.study.data_schema import NOT_WRITTEN, SET_BY_OTHERS, data_model
-from ablate.study.document import SHORT_FORMS, Document, KeyPath
+from ablate.study.document import SHORT_FORMS, Document, KeyPath, Recorded
 from ablate.study.fields import LEADING, as_fields
 from ablate.study.recipe import Part, Recipe
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
@@ -127,6 +127,24 @@ def read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPa
         if title in titles[:i]:
             document.fail((*path, i), f"data: '{title}' is listed twice; give each data set a title of its own")
     return found
+
+
+def check_titles(document: Document, data: Iterable[tuple[KeyPath, Data]]) -> None:
+    """Check that no two data sets of a study have one title, by which trials know images of the reader's own.
+
+    Args:
+        document: The study file's values and their places.
+        data: Each data set that it names, and its path.
+
+    Raises:
+        StudyError: Two have one; the message names the place.
+    """
+    known: dict[str, Data] = {}
+    for path, one in data:
+        first = known.setdefault(one.title, one)
+        if one.source != first.source:
+            found = f"'{one.title}' is the title of {first.source} and of {one.source}"
+            document.fail(path, f"data: {found}; give each data set a title of its own")
 
 
 def _read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPath, Any] | None) -> Data:
@@ -265,13 +283,21 @@ def _settled(document: Document, path: KeyPath, data: Data, known: DataSet) -> D
     return data
 
 
-def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
+def replace_fields(
+    model: Recipe | Data,
+    changes: dict[str, Any],
+    folder: Path = Path(),
+    recorded: Recorded = tuple,
+    kept: Collection[str] = (),
+) -> Any:
     """A recipe or data with some fields changed.
 
     Args:
         model: The recipe or data.
         changes: Values by field, as written in a study file. A dotted field is inside another: "loss.args.gamma".
         folder: Of the study file; the modules of own code are searched there first.
+        recorded: As in Document.
+        kept: The fields of optimizers in a recipe that another optimizer does not set to its defaults.
 
     Raises:
         StudyError: A field or value is not valid; the message names the key, without its place.
@@ -283,9 +309,9 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     for key in changes:
         if key.partition(".")[0] not in names:
             raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
-    document = Document("", {}, {})
+    document = Document("", {}, {}, recorded=recorded)
     if isinstance(model, Recipe):
-        return _recipe(document, (kind,), _changed_recipe(document, model, changes), folder)
+        return _recipe(document, (kind,), _changed_recipe(document, model, changes, kept), folder)
     fields = {**as_fields(model), "augment": as_written(model.augment, code=True)}
     if "augment" in changes:
         try:
@@ -295,12 +321,12 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
     fields = forget_facts(model, fields, changes)
-    kept = {name: getattr(model, name) for name in SET_BY_OTHERS}
-    written = {key: value for key, value in fields.items() if value is not None and key not in kept}
-    return resolve_data(document, written, (kind,), folder).model_copy(update=kept)
+    others = {name: getattr(model, name) for name in SET_BY_OTHERS}
+    written = {key: value for key, value in fields.items() if value is not None and key not in others}
+    return resolve_data(document, written, (kind,), folder).model_copy(update=others)
 
 
-def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
     """The fields of a recipe with some changes, flat. Whole fields are changed before values inside them."""
     fields, written = as_fields(model), dict[str, Any]()
     for key in sorted(changes, key=lambda key: key.count(".")):
@@ -320,7 +346,7 @@ def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) 
         fields |= flat
     if "args" in written:
         written["python"] = fields.get("python")
-    return {**model.values, **changed_kind(model.values, written), **written}
+    return {**model.values, **changed_kind(model.values, written, kept), **written}
 
 
 def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) -> dict[str, Any]:

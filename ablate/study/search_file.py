@@ -20,7 +20,8 @@ from ablate.study.data import Data
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.recipe import Recipe
-from ablate.study.resolve import replace_fields
+from ablate.study.recipe_forms import kept_values, optimizer_fields
+from ablate.study.resolve import replace_fields, written_out
 from ablate.study.schema import StudyFile
 from ablate.study.search import Parameter, Search
 from ablate.study.space import own_code_in, space_code
@@ -92,6 +93,8 @@ def read_search(
     reader.check_pairs(len(held_out) * len(seeds))
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
+    kept = optimizer_fields(written_out(document, ("recipe",), file.recipe))
+    about |= kept_values([parameter.axis for parameter in reader.parameters], recipe, kept)
     if (measure := data[0].decisive) != ERROR.name:
         about["decide_by"] = [key_of(one) for one in data[0].measures if name_of(one) == measure]
     if code := space_code(reader.parameters, file.base, folder):
@@ -120,9 +123,6 @@ def digests_of(document: Document, objective: str | None, about: dict[str, Any])
         document: The study file's values and their places.
         objective: As written, if it is.
         about: What the results depend on, in plain values, besides the search and other keys of the file.
-
-    Raises:
-        StudyError: A number cannot be hashed; the message names the place.
     """
     stated = {} if objective else {"statistic": DEFAULT_STATISTIC}
     return _digest(document, about | stated), _digest(document, about) if stated else ""
@@ -133,11 +133,7 @@ def _digest(document: Document, about: dict[str, Any]) -> str:
     search = {key: value for key, value in document.value[SEARCH].items() if key != "trials"}
     what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
     what |= {SEARCH: search, **about}
-    try:
-        text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-    except orjson.JSONEncodeError:
-        document.fail((SEARCH,), "search: found a whole number of more than 64 bits; use a smaller one")
-    return content_id(text)
+    return content_id(orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS))
 
 
 def check_ends(document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data) -> None:

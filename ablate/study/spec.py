@@ -13,7 +13,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.axis_text import plain
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, open_document
+from ablate.study.document import Document, KeyPath, Recorded, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.heading import heading
 from ablate.study.network_file import read_network_study
@@ -61,6 +61,7 @@ def load_any_study(
     copies: Sequence[Copy] = (),
     remembered: Sequence[Copy] = (),
     precision: Callable[[], str] | None = None,
+    recorded: Recorded = tuple,
     within: Within = (),
 ) -> Study | ProgramStudy:
     """The study in a file or a mapping, of networks or of a training program, completely checked.
@@ -73,6 +74,7 @@ def load_any_study(
         copies: Images in place of data sets that the study names.
         remembered: The like of earlier runs; not every study names their data sets.
         precision: Returns what `precision: auto` becomes; None: it is refused.
+        recorded: As in Document.
         within: As in load_study().
 
     Raises:
@@ -80,17 +82,17 @@ def load_any_study(
     """
     document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in copies}, {copy.data_set: copy for copy in remembered})
-    document.choose_precision = precision
+    document.choose_precision, document.recorded = precision, recorded
     path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    load = partial(load_any_study, remembered=(*remembered, *copies), precision=precision)
+    load = partial(load_any_study, remembered=(*remembered, *copies), precision=precision, recorded=recorded)
     if "studies" in document.value:
         document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
-    _refuse_nothing(document, (), document.value)
+    _check_values(document, (), document.value)
     if "program" in document.value:
         refuse_other_keys(document)
     file = validate(document, StudyFile, (), document.value)
@@ -168,15 +170,21 @@ def _check_scale(document: Document, scale: str, keys: Any) -> None:
             document.fail(("scales", scale, key), f"scales.{scale}: unknown key '{key}'; {allowed(key, known)}")
 
 
-def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
-    """Fail at a key without a value, which would silently mean the default. In a scale it removes the key."""
+def _check_values(document: Document, path: KeyPath, value: Any) -> None:
+    """Fail at a key without a value, which would silently mean the default, and at a number that an id cannot hold.
+
+    In a scale a key without a value removes the key.
+    """
     if path == ("scales",):
         return
     if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
         document.fail(path, f"{'.'.join(map(str, path))} has no value; give one, or leave the key out")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        found = f"{'.'.join(map(str, path))}: found {describe(value)}"
+        document.fail(path, f"{found}; allowed: whole numbers of 64 bits, or text")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
-        _refuse_nothing(document, (*path, key), child)
+        _check_values(document, (*path, key), child)
 
 
 def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule | None]:

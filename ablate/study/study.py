@@ -27,6 +27,7 @@ from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, ShownMeasure
 from ablate.study.designs import Design, DesignKind
+from ablate.study.document import Recorded
 from ablate.study.limits import MeasuredBudget
 from ablate.study.recipe import Recipe
 from ablate.study.search import Search, Tune
@@ -57,6 +58,7 @@ class Entry:
         rows: (axes, design) of each variant of leave_one_out, path, factorial and fractional, in order.
         remarks: On the design, one line each.
         labels: The author's name of each row, in order, "" for its own; empty for none.
+        kept: The fields of optimizers that the recipe itself writes, which hold for any optimizer of an axis.
     """
 
     kind: Literal["net", "zip"] | DesignKind
@@ -73,6 +75,7 @@ class Entry:
     rows: tuple[tuple[dict[str, Any], Design], ...] = ()
     remarks: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 _NONE: dict[str, Any] = {}  # shared by the variants without labels or tuned values, of which a study may have 100,000
@@ -102,6 +105,7 @@ class Variant:
         group: The value of the axis by which the main table is grouped, in words; "" without groups.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
+        kept: The fields of optimizers that its recipe and its axes write, which hold for any optimizer that is tuned.
     """
 
     net: str
@@ -122,6 +126,7 @@ class Variant:
     group: str = ""
     tuned: Mapping[str, Any] = field(default_factory=lambda: _NONE)
     untuned: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:
@@ -361,6 +366,7 @@ class Study(AnyStudy):
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
         auto_precision: What `precision: auto` of the file has become; "" if the file does not say that.
+        recorded: As in Document.
     """
 
     data: Data
@@ -379,3 +385,10 @@ class Study(AnyStudy):
     measures: tuple[ShownMeasure, ...] = ()
     measured_budget: MeasuredBudget | None = None
     auto_precision: str = ""
+    recorded: Recorded = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def baseline_axes(self) -> dict[str, Any]:
+        """The values of axes that the baseline has; empty where it is a network, or where there is none."""
+        named = self.baseline[0] if self.baseline else {}
+        return named if isinstance(named, dict) and "python" not in named else {}

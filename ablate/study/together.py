@@ -18,6 +18,7 @@ from ablate.study.labels import label
 from ablate.study.limits import limited_costs
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.program import ProgramStudy
+from ablate.study.resolve import check_titles
 from ablate.study.schema import StudyFile
 from ablate.study.study import Study, Variant
 from ablate.study.validation import validate
@@ -65,6 +66,10 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
             document.fail(("studies", i), f"studies: {path.name} is none that may stand beside others; {wanted}")
         _check_alike(document, i, studies, study)
         studies.append(study)
+    check_titles(
+        document,
+        [(("studies", i), one) for i, study in enumerate(studies) for entry in study.entries for one in entry.data],
+    )
     studies = _measured_alike(studies)
     first, head = studies[0], heading(document, file)
     if (group := head["table"].group_by) not in (None, STUDY):

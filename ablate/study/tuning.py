@@ -31,6 +31,7 @@ from ablate.study.labels import label
 from ablate.study.limits import limited_costs
 from ablate.study.make_variant import check_batches, excluded
 from ablate.study.program import ProgramStudy, ProgramVariant
+from ablate.study.recipe_forms import kept_values
 from ablate.study.resolve import replace_fields
 from ablate.study.search import Parameter, Search, Tune
 from ablate.study.space import contains, equal_choices, present, same_value, space_code
@@ -109,7 +110,8 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
         own = partial(_own_of, study, bare)
-        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, more)
+        also = {**more, **kept_values(tune.search.axes, variant.recipe, variant.kept)}
+        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition, also)
         of_variant = replace(
             study, name=NAME, data=data, recipe=variant.recipe, seeds=tune.seeds, entries=(), where=None, budget=None,
             measured_budget=None, baseline=None, published=(), search=search, decision=VALIDATION_ERROR, held_out=(),
@@ -315,9 +317,9 @@ def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Varia
     recipe, data, architecture = variant.recipe, variant.data, variant.architecture
     try:
         if of_recipe := dotted(changes, "recipe."):
-            recipe = replace_fields(recipe, of_recipe, study.folder)
+            recipe = replace_fields(recipe, of_recipe, study.folder, kept=variant.kept)
         if of_data := dotted(changes, "data."):
-            data = replace_fields(data, of_data, study.folder)
+            data = replace_fields(data, of_data, study.folder, study.recorded)
         fields: dict[str, Any] = {axis: float(value) for axis, value in changes.items() if axis in OF_NETWORK}
         if arguments := dotted(changes, "args."):
             written = json.loads(architecture.args)

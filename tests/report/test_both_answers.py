@@ -36,3 +36,5 @@ def test_a_verdict_beside_none_is_no_contrast_by_itself(
 ) -> None:
     then, now = Outcome("a", "b", "worse", 1.0, own), Outcome("a", "b", "not told apart", 0.5, best)
     assert _contrast(then, now, "lr", format_of("%")) == expected
+    several = _contrast(then, now, "lr and k", format_of("%"), axes=2)
+    assert several == expected.replace("the lr is", "the lr and k are").replace("the lr,", "the lr and k,")

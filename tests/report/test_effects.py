@@ -234,6 +234,21 @@ def test_one_seed_of_few_combinations_says_so(tmp_path: Path) -> None:
     assert list(texts(found)["k"]) == ["Effect", "From → to", "Means", "Change", "Share"]
 
 
+def test_what_one_seed_did_not_test_is_not_said_to_be_absent(tmp_path: Path) -> None:
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    text = f"{DIGITS}seeds: 1\nvariants: [{{grid: {{recipe.lr: {rates}, k: [1, 2], depth: 10}}}}]\n"
+    found = recorded(tmp_path, text, {row: [15 + (row // 2) * (-1.0) ** row + 0.1 * row] for row in range(16)})
+    assert [effect.p_value is None for effect in group(found).found.effects] == [False, False, True]
+    assert "One seed cannot tell whether what a choice does depends on another." in sentences(found)
+    table = next(one for one in found.report().document.tables if "_effects" in one.label)
+    assert "then corrected for 2 effects (Holm)" in " ".join(table.details)
+
+
+def test_values_that_are_all_equal_have_no_shares(tmp_path: Path) -> None:
+    found = recorded(tmp_path, CROSSED, {row: [20.0, 20.0] for row in range(4)})
+    assert not any(sentence.startswith("Of all differences") for sentence in sentences(found))
+
+
 @pytest.mark.parametrize(
     ("study", "message"),
     [

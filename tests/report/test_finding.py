@@ -138,3 +138,35 @@ def test_of_crossed_factors_it_is_their_effects(tmp_path: Path) -> None:
     found = find(recorded(tmp_path / "together", text, errors).analysis())
     assert found.startswith("Dropout 0.3 instead of 0 raises the test error by ") and found.count(". ") == 1
     assert ". What dropout 0.3 instead of 0 does depends on k" in found
+
+
+def test_seeds_that_only_one_side_lacks_are_said_to_be_its_own(tmp_path: Path) -> None:
+    found = finding(tmp_path, BASE, shifted(2)[:1])
+    assert found.startswith("WRN-10-1 has the lowest test error, 11.25%, but 1 seed of WRN-10-2 is too few for a verdict.")
+
+
+def test_of_several_data_sets_guessing_names_its_own(tmp_path: Path) -> None:
+    text = f"{DIGITS}seeds: 6\nvariants: [{{net: [WRN-10-1, WRN-10-2]}}]\nbaseline: WRN-10-1\n"
+    text = text.replace("data: {name: digits, train_size: 128}", "data: [{name: digits, train_size: 128}, cifar10]")
+    found = find(recorded(tmp_path, text, {0: BASE, 1: BASE, 2: shifted(2), 3: [90.0] * 6}).analysis())
+    assert found.startswith("WRN-10-2 on CIFAR-10 is not clearly better than guessing (90.00%). On Digits, WRN-10-1 has")
+
+
+def test_a_finding_begins_with_a_capital(tmp_path: Path) -> None:
+    text = f"{DIGITS}seeds: 6\nvariants: [{{grid: {{net: [WRN-10-1, WRN-10-2], dropout: [0, 0.3]}}}}]\neffects: false\n"
+    close = [error + 0.1 * (-1) ** place - 0.01 for place, error in enumerate(BASE)]
+    errors = {0: BASE, 1: shifted(2), 2: close, 3: shifted(2)}
+    found = find(recorded(tmp_path, f"{text}baseline: {{k: 1}}\n", errors).analysis())
+    assert found == "No variant can be distinguished from its own baseline."
+
+
+def test_a_verdict_moves_the_ranks_of_both(tmp_path: Path) -> None:
+    """With two baselines the same report said that any of the four may be the best."""
+    text = f"{DIGITS}seeds: 6\nvariants: [{{grid: {{net: [WRN-10-1, WRN-10-2], dropout: [0, 0.3]}}}}]\neffects: false\n"
+    alike, noisy = [12 + seed / 100 for seed in range(6)], [8.0, 18.0, 9.0, 17.0, 10.0, 16.0]
+    errors = {0: alike, 2: noisy}
+    errors |= {row + 1: [error - 1 - seed / 20 for seed, error in enumerate(of)] for row, of in errors.items()}
+    analysis = recorded(tmp_path, f"{text}baseline: {{dropout: 0}}\n", errors).analysis()
+    (intervals,) = analysis.rank_intervals.values()
+    assert intervals is not None and [each.best for each in intervals] == [2, 1, 2, 1]
+    assert not any("any of the 4 variants" in sentence for sentence in analysis.sentences)

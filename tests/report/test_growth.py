@@ -152,3 +152,15 @@ def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
     (info,) = step_time_values(made.analysis)
     assert [(bar.group, bar.milliseconds) for bar in info.values.bars] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
     assert "step_times" in made.figures
+
+
+def test_an_argument_that_another_network_lacks_is_no_point(tmp_path: Path) -> None:
+    (tmp_path / "my_net.py").write_text(
+        "import torch\n\n\ndef build(width=8, **more):\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))\n"
+    )
+    nets = [f"{{net: {{python: my_net:build, args: {{width: 8{more}}}}}}}" for more in (", depth: 2", "")]
+    for order in (nets, nets[::-1]):
+        text = f"name: own\ndata: digits\nrecipe: wrn_cifar\nseeds: 0\nvariants: [{', '.join(order)}]\n"
+        (tmp_path / "own.yaml").write_text(text)
+        assert load_study(tmp_path / "own.yaml", runs=tmp_path / "runs").analysis().growth == []

@@ -11,7 +11,7 @@ import pytest
 from recorded import record_program as record
 
 from ablate.api import load_experiment
-from ablate.errors import RecordError
+from ablate.errors import RecordError, StudyError
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.merge import merge_runs
 from ablate.report.export import export_study
@@ -130,6 +130,22 @@ def test_decide_by_another_measure_needs_no_run(of: ProgramExperiment, tmp_path:
     found = load_experiment(tmp_path / "study.yaml", ["measures=[f1]"], runs=of.runs)
     with pytest.raises(RecordError, match="reported no f1; allowed in 'decide_by': accuracy, loss"):
         assert found.report().document
+
+
+def test_no_measure_takes_the_place_of_another_column(of: ProgramExperiment, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(f"{STUDY}scales: {{small: {{seeds: 2}}}}\n")
+    small = load_experiment(tmp_path / "study.yaml", scale="small", runs=of.runs)
+    columns = {*small.report().frames()["trials"]} - {"accuracy", "loss"}
+    assert {"axis.lr", "seed", "scale", "device"} < columns
+    for column in columns:
+        with pytest.raises(StudyError, match=f"measures: '{column}' is a .*; let the program report it under another name"):
+            load_experiment(tmp_path / "study.yaml", [f"measures=[accuracy, {column}]"], runs=of.runs)
+    trial = of.trials()[1]
+    record(tmp_path / "other", trial, [{"epoch": 1, "accuracy": 0.5, "loss": 2.0, "seed": 7, "net": 3, "gpu": 4}])
+    found = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "other")
+    assert isinstance(found, ProgramExperiment)
+    (row,) = found.epochs().to_dict("records")
+    assert (row["seed"], row["net"], row["gpu"]) == (trial.seed, "lr 0.1", 4)
 
 
 def test_a_study_that_is_not_complete(of: ProgramExperiment, tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ from ablate.report.document import Provenance
 from ablate.report.report import report_page
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_report import SearchReport
-from ablate.report.search_sentences import search_sentences
+from ablate.report.search_sentences import search_finding, search_sentences
 from ablate.report.setting import describe_budget
 from ablate.report.trace import trace_cell
 from ablate.report.trainings import read_trainings, trainings_frame
 from ablate.report.writers.markdown import document_markdown
+from ablate.statistics.sample_size import seeds_needed
 from ablate.study.budget import Budget
 from ablate.study.document import read_document
 from ablate.study.study import Study
@@ -556,3 +557,28 @@ def test_a_grid_is_finished_with_what_it_has(tmp_path: Path) -> None:
     assert report_of(study, candidates, limit=2).analysis.finished
     failed = [replace(candidates[0], state="failed"), candidates[1]]
     assert not report_of(study, failed, limit=2).analysis.finished
+
+
+def test_where_the_trainings_prefer_another_it_is_said(tmp_path: Path) -> None:
+    """A mean that one bad training moves, and ranks that it does not: "none is better" was said of any verdict."""
+    study = searched(tmp_path, TWO.replace("folds: 2", "folds: 12").replace("median_", "mean_"))
+    better = [9.9 - fold / 100 for fold in range(11)] + [15.0]
+    analysis = analysis_of(study, dropouts(study, {0.1: [10.0] * 12, 0.2: better}))
+    assert search_finding(analysis).endswith(
+        "it is ahead in 1 of 12 trainings. Yet by the test of the trainings candidate 1 (dropout 0.2) is better than "
+        "candidate 0 (dropout 0.1), with 95% confidence."
+    )
+    assert not any(map(analysis.leads, analysis.distinct))
+
+
+def test_seeds_needed_are_those_of_the_family(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("folds: 2", "folds: 5"))
+    near = [5.0, 5.4, 5.1, 5.5, 5.2]
+    errors = {i / 20: [e + 0.1 * i + 0.1 * ((7 * i + 3 * n) % 5) for n, e in enumerate(near)] for i in range(8)}
+    analysis = analysis_of(study, dropouts(study, errors))
+    changed = 0
+    for one in analysis.top[1:]:
+        alone, family = (seeds_needed(one.errors, analysis.top[0].errors, number) for number in (1, 7))
+        assert analysis.verdicts[one.number].needed == family
+        changed += alone != family
+    assert changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ablate.report.numbers import format_of, interval_text
+from ablate.report.numbers import format_of, interval_text, p_text, p_words
 from ablate.report.verdicts import (
     Verdict,
     cannot_reach,
@@ -63,8 +63,8 @@ def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible(
 def test_only_the_variants_with_too_few_seeds_are_said_to_have_too_few() -> None:
     base = dict(enumerate(range(10)))
     found = [*verdict_sentences(against(base, few=first(base, 2), many=base, more=base), enough=5)]
-    assert found[-1] == "few: 2 to 10 seeds are too few: p cannot be below 0.091; use 5 seeds."
-    assert "few: 1 to 10 seeds are too few" in list(verdict_sentences(against(base, few=first(base, 1), many=base)))[-1]
+    assert found[-1] == "2 seeds of few are too few: p cannot be below 0.091; use 5 seeds."
+    assert "1 seed of few is too few: " in list(verdict_sentences(against(base, few=first(base, 1), many=base)))[-1]
 
 
 def test_each_pair_has_its_own_baseline() -> None:
@@ -93,7 +93,7 @@ def test_diverged_seeds_leave_no_points() -> None:
 def test_unequal_numbers_of_seeds() -> None:
     (alike, never) = verdict_sentences(against(BASE, few=first(CLOSE, 2)))
     assert alike == "few and base cannot be told apart with 2 to 5 seeds."
-    assert never == "2 to 5 seeds are too few: p cannot be below 0.095."
+    assert never == "2 seeds of few are too few: p cannot be below 0.095."
 
 
 def test_names_with_commas_are_parted_by_semicolons() -> None:
@@ -142,3 +142,23 @@ def test_an_interval_that_misses_more_often_than_it_holds_is_not_shown() -> None
     assert verdict_interval_cell(diverged.comparison.interval, write).text == "diverged"
     assert interval_text((-math.inf, math.inf), write) == "no limits"
     assert interval_text((0.5, math.inf), write) == "+0.50 to no limit"
+
+
+def test_a_difference_or_p_value_that_is_told_is_not_rounded_to_none() -> None:
+    percent, plain = format_of("%"), format_of("")
+    differences = (0.0, -1e-17, -0.0042, 0.006, -1.2)
+    assert [percent.signed(each) for each in differences] == ["+0.00", "+0.00", "−0.004", "+0.01", "−1.20"]
+    assert percent.distance(0.0004) == "0.0004 points" and percent.value(0.0) == "0.00"
+    assert [plain.value(each) for each in (12345.6, 100000.0, 9999.96, 0.00012, 2.5e9)] == [
+        "12346", "100000", "10000", "0.00012", "2.5e+09",
+    ]  # fmt: skip
+    assert (plain.spread(123.4), plain.signed(-12345.6)) == ("123", "−12346")
+    assert [p_text(p) for p in (0.0497, 0.049996, 0.05, 0.0312)] == ["0.0497", "0.049996", "0.050", "0.031"]
+    assert (p_words(0.0497), p_words(0.0312)) == ("p = 0.0497", "p = 0.031")
+
+
+def test_the_variants_that_lack_seeds_are_named() -> None:
+    """ "1 to 6 seeds are too few" blames the six."""
+    found = [*verdict_sentences(against({**BASE, 5: 40.0}, a=first(WORSE, 1), b=first(CLOSE, 2)), enough=5)]
+    assert found[-1].startswith("1 to 2 seeds of a and b are too few for 2 comparisons: ")
+    assert found[-1].endswith("; use 5 seeds.")

@@ -368,6 +368,15 @@ def test_a_program_is_told_its_own_values_as_they_are_written(tmp_path: Path, sp
     assert one.at({"lr": 0.1}).axes["lr"] == 0.1
 
 
+def test_what_the_recipe_writes_for_other_optimizers_holds_in_the_tuning_of_them(tmp_path: Path) -> None:
+    text = NETWORKS.replace("recipe.lr: {low: 0.01, high: 0.5, log: true}", "recipe.optimizer: [sgd, adamw]")
+    texts = text, text.replace("epochs: 2", "epochs: 2, betas: [0.5, 0.6]")
+    plain, written = (networks(tmp_path, each).tunings[0] for each in texts)
+    assert plain.id != written.id and plain.untuned.trials((0,))[0].id == written.untuned.trials((0,))[0].id
+    used = [tuning.make({"recipe.optimizer": "adamw"}).recipe.used["betas"] for tuning in (plain, written)]
+    assert used == [(0.9, 0.999), (0.5, 0.6)]
+
+
 def test_tuned_trials_are_those_of_a_study_that_writes_the_values(tmp_path: Path) -> None:
     experiment = networks(tmp_path)
     first, second = experiment.tunings

@@ -65,7 +65,7 @@ def test_six_pairs_that_are_all_worse() -> None:
 
 def test_diverged_seeds_lose_to_all_others_and_tie_among_themselves() -> None:
     found = compare(seeds(1.0, math.inf), seeds(2.0, math.inf))
-    assert (found.won, found.difference, found.direction) == (2.5, -0.5, -1)
+    assert (found.won, found.difference, found.direction) == (2.5, -1.0, -1)
     worst = compare(seeds(*[math.inf] * 7), seeds(*drawn(7)))
     assert (worst.difference, worst.direction, worst.p_value) == (None, 1, 2 / 128)
     assert worst.interval[:2] == (math.inf, math.inf)
@@ -229,3 +229,29 @@ def test_statistics_that_are_equal_tie_whatever_their_last_bits() -> None:
     """Rounded single-precision statistics gave 0.310 for one order of the sides and 0.286 for the other."""
     variant, baseline = (dict(enumerate(side)) for side in ([3.0, 3.0, 3.1, 3.2, 3.2, 3.3], [3.1, 3.3, 4.0]))
     assert compare(variant, baseline).p_value == compare(baseline, variant).p_value == 26 / 84
+
+
+def test_what_diverged_on_both_sides_has_no_difference() -> None:
+    """A difference of 0.00 between two that diverged would pull the estimate and its interval to zero."""
+    base = {seed: 9.0 + seed for seed in range(6)} | dict.fromkeys(range(6, 11), math.inf)
+    variant = {seed: error + 2 for seed, error in base.items()}
+    found = compare(variant, base)
+    assert (found.difference, found.interval[:2], found.pairs, found.won) == (2.0, (2.0, 2.0), 11, 2.5)
+    assert found.p_value == 2 / 2**6
+    apart = compare({seed: variant[seed] for seed in (0, 1, 2, 6)}, {seed: base[seed] for seed in (3, 4, 5, 7)})
+    assert apart.difference == pytest.approx(-1.0) and not apart.paired
+    for seeds_of_each in (5, 6):
+        none = compare(*[dict.fromkeys(range(seeds_of_each), math.inf)] * 2)
+        assert (none.difference, none.interval, none.p_value) == (None, (-math.inf, math.inf, 0.0), 1.0)
+
+
+def test_a_verdict_with_ties_has_an_interval_without_zero() -> None:
+    """Errors on few images have few values; the interval must know the same ties as the p-value."""
+    generator, verdicts = np.random.default_rng(0), 0
+    for _ in range(150):
+        sides = [np.round(generator.normal(mean, 0.5, 5) / 0.2) * 0.2 for mean in (3.0, 3.8)]
+        found = compare(*(seeds(*side.round(1).tolist()) for side in sides))
+        if found.p_value < 0.05:
+            verdicts += 1
+            assert found.interval.low >= 0 or found.interval.high <= 0
+    assert verdicts > 50

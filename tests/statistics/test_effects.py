@@ -297,3 +297,16 @@ def test_rounding_is_no_effect() -> None:
     one, other, both = find_effects(table, [(0, 0), (0, 1), (1, 0), (1, 1)]).effects
     assert one.adjusted_p is not None and one.adjusted_p < 0.05
     assert (other.adjusted_p, both.adjusted_p) == (1.0, 1.0) or min(other.adjusted_p or 0, both.adjusted_p or 0) > 0.05
+
+
+def test_values_without_noise_have_shares_and_no_interval() -> None:
+    """Seeds that agree, or add the same to all rows: variances of last bits gave intervals of 1e135, and p = 0."""
+    design = full(2, 2)
+    rows = np.array([[1.1], [2.9], [3.3], [8.7]])
+    for table in (np.repeat(rows, 2, axis=1), rows + np.array([[0.1, 0.3, 0.7]])):
+        found = find_effects(table, design)
+        assert found.noise == 0 and found.sd == 0 and found.df > 0
+        for effect in found.effects:
+            assert effect.p_value is not None and effect.p_value >= 1 / 24**2 / 24
+            assert effect.changes[0].interval is None and effect.eta_squared > 0.01
+        assert all(level.interval is None for levels in found.levels for level in levels)

@@ -154,9 +154,20 @@ def test_a_diverged_seed_is_worse_than_any() -> None:
     base = dict.fromkeys(range(12), 1.0)
     assert follow(RULE, [(1, 0)], [0], [base, dict.fromkeys(range(12), math.inf)]).courses[0].verdict == "different"
     (both,) = follow(RULE, [(1, 0)], [0], [dict.fromkeys(range(12), math.inf)] * 2).courses
-    assert (both.verdict, both.estimate) == ("equivalent", 0.0)
+    assert (both.verdict, both.estimate, both.interval) == ("undecided", None, (-math.inf, math.inf))
     mixed = {**dict(enumerate(np.linspace(0.9, 1.1, 12))), 3: math.inf, 5: -math.inf}
     assert not math.isnan(follow(RULE, [(1, 0)], [0], [base, mixed]).courses[0].p)
+
+
+def test_a_seed_that_diverged_in_both_counts_for_no_claim() -> None:
+    rng, rule = np.random.default_rng(0), Rule(4, 30, 0.05, margin=1.0)
+    for mean in (0.0, 0.3, 3.0):
+        base, variant = (list(map(float, rng.normal(each, 0.5, 30))) for each in (0.0, mean))
+        (alone,) = follow(rule, [(1, 0)], [0], [dict(enumerate(base)), dict(enumerate(variant))]).courses
+        broken = [[math.inf, *side[:2], math.inf, *side[2:28]] for side in (base, variant)]
+        (found,) = follow(rule, [(1, 0)], [0], [dict(enumerate(side)) for side in broken]).courses
+        assert (found.verdict, found.n, found.p) == (alone.verdict, alone.n + 2, alone.p)
+        assert (found.estimate, found.interval) == (alone.estimate, alone.interval)
 
 
 @pytest.mark.parametrize(("value", "baseline"), [(0.7, 0.4), (5.4, 5.1), (93.9, 93.6)])

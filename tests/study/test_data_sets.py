@@ -193,6 +193,31 @@ def test_errors_of_an_entrys_own_stand_at_it(tmp_path: Path, lines: str, message
 
 
 @pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("  - net: WRN-10-1\n    data: {name: image_folder, root: b/photos, copy_of: cifar10}\n", "8:5"),
+        ("  - net: WRN-10-1\n    data: [cifar10, {name: image_folder, root: b/photos, copy_of: cifar10}]\n", "8:21"),
+        ("  - net: WRN-10-1\n    data: {name: arrays, root: a/photos, copy_of: cifar10, channels: 3}\n", None),
+        ("also_test: [{title: other, data: {name: image_folder, root: b/photos, classes: 10, image_size: 32}}]\n", "7:28"),
+        (
+            "  - net: WRN-10-1\n    data: {name: image_folder, root: a/../a/photos, copy_of: cifar10, train_size: 50}\n",
+            None,
+        ),
+    ],
+)
+def test_one_title_is_of_one_data_set_in_all_items(tmp_path: Path, more: str, place: str | None) -> None:
+    photos = BOTH.replace(
+        "[cifar10, {name: cifar100, preprocess: zca}]", "{name: image_folder, root: a/photos, copy_of: cifar10}"
+    )
+    if place is None:
+        assert study(tmp_path, photos + more)
+        return
+    sources = " and of ".join(str(tmp_path / folder / "photos") for folder in "ab")
+    found = f"data: 'photos' is the title of {sources}; give each data set a title of its own"
+    assert error(tmp_path, photos + more) == f"{place}: {found}"
+
+
+@pytest.mark.parametrize(
     ("own", "axis", "values"),
     [
         ("recipe: {base: wrn_cifar, epochs: 3}", "recipe.epochs", [200, 3]),

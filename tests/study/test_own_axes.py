@@ -228,3 +228,9 @@ def test_defaults_of_a_loss_are_values_too(tmp_path: Path) -> None:
     assert find_baselines(load_study(tmp_path / "s.yaml"), found) == (base, base)
     found = enumerated(tmp_path, entry, recipe=recipe, where="recipe.loss.args.gamma > 2")
     assert [axis_value(variant, "recipe.loss.args.gamma") for variant in found.variants] == [3.0]
+
+
+def test_a_default_that_no_id_can_hold_is_no_value(tmp_path: Path) -> None:
+    (tmp_path / "huge_default.py").write_text(f"def loss(logits, labels, most={10**30}):\n    return logits.mean()\n")
+    found = enumerated(tmp_path, "net: WRN-10-1", recipe="{base: wrn_cifar, loss: {python: huge_default:loss}}")
+    assert labels(found) == ["WRN-10-1"]

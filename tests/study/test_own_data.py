@@ -13,7 +13,7 @@ from ablate.errors import StudyError
 from ablate.report.setting import describe_data
 from ablate.study.data import Data
 from ablate.study.plan import enumerate_variants
-from ablate.study.spec import load_study
+from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Study
 
 CODE = """
@@ -83,6 +83,17 @@ def test_the_code_is_in_the_id(folder: Path) -> None:
     assert identity() != before
 
 
+def test_other_axes_keep_the_code_beside_the_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "own_images.py").write_text(CODE.replace("zeros", "ones"))
+    monkeypatch.chdir(elsewhere)
+    found = study(folder, "{python: own_images:load}", ", data.train_size: [8, 12], data.preprocess: [meanstd, scale]")
+    variants = enumerate_variants(found).variants
+    assert found.data.own
+    assert {variant.data.own and variant.data.own.code for variant in variants} == {found.data.own.code}
+
+
 def test_facts_that_are_said_need_no_call(folder: Path) -> None:
     data = study(folder, "{python: own_images:none, title: Mine, classes: 4, image_size: 8, channels: 3}").data
     assert data.classes == 4 and not (folder / "cache").exists()
@@ -147,6 +158,21 @@ def test_a_folder_says_its_facts_and_its_name(folder: Path) -> None:
         folder, "{name: image_folder, root: Squares, title: Squares, classes: 2, image_size: 12, resize: crop}"
     ).data
     assert data.identity() == said.identity()
+
+
+def test_records_that_differ_say_no_facts(folder: Path) -> None:
+    (folder / "s.yaml").write_text(
+        "name: s\ndata: {name: image_folder, root: gone, classes: 2}\nrecipe: wrn_cifar\nseeds: 1\n"
+        "variants: [{net: WRN-10-1}]\n"
+    )
+    rows = [
+        {"name": "image_folder", "title": title, "classes": classes, "image_size": size, "channels": 3}
+        for title, classes, size in (("gone", 2, 12), ("gone", 3, 16), ("other", 2, 20), ("gone", 2, 24))
+    ]
+    found = load_any_study(folder / "s.yaml", recorded=lambda: rows[:3])
+    assert isinstance(found, Study) and found.data.image_size == 12
+    with pytest.raises(StudyError, match=r"data\.root: train/<class>/. not found .* or write image_size to plan"):
+        load_any_study(folder / "s.yaml", recorded=lambda: rows)
 
 
 def test_augmentation_is_checked_with_the_size_that_was_found(folder: Path) -> None:

@@ -446,7 +446,7 @@ def test_same_trial_in_two_studies(tmp_path: Path) -> None:
     other = only_trial(
         load(
             tmp_path,
-            "grid: {depth: 40, block: B(1,3,1), k: [2, 3], recipe.eps: 0.1, recipe.lr: 0.1}",
+            "grid: {depth: 40, block: B(1,3,1), k: [2, 3], recipe.momentum: 0.9, recipe.lr: 0.1}",
             name="other",
             title="Other",
             source="a book",

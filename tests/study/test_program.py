@@ -10,7 +10,7 @@ import pytest
 from ablate.errors import StudyError
 from ablate.study.json_schema import json_schema
 from ablate.study.program import ProgramStudy
-from ablate.study.program_schema import EXPANSIONS
+from ablate.study.program_schema import ENTRY_KEYS, EXPANSIONS
 from ablate.study.spec import load_any_study
 
 STUDY = """\
@@ -44,6 +44,55 @@ def test_a_grid_has_a_trial_for_each_variant_and_seed(tmp_path: Path) -> None:
     assert len({trial.id for trial in study.trials()}) == 8
     assert study.decide_by == "val_error"
     assert [study.variants.index(one) for one in study.baselines if one] == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "baseline", "expected"),
+    [
+        ("0.1234561, 0.1234562", "0.1234562", 1),
+        ("2.0, 4.0", "2", 0),
+        ("2.0, 4.0", "'4.00'", 1),
+        ("2.0, 4.0", "1" + "0" * 30, "11:12: lr: found"),
+    ],
+)
+def test_a_baseline_has_the_value_or_one_that_is_as_large(
+    tmp_path: Path, values: str, baseline: str, expected: int | str
+) -> None:
+    text = STUDY.replace("[0.1, 0.01], block: [basic, b c]", f"[{values}], block: [basic]")
+    text = text.replace("{block: basic}", f"{{lr: {baseline}}}")
+    if isinstance(expected, int):
+        study = load(tmp_path, text)
+        assert study.baselines == (study.variants[expected],) * 2
+        return
+    with pytest.raises(StudyError) as error:
+        load(tmp_path, text)
+    assert str(error.value).startswith(f"{tmp_path / 'study.yaml'}:{expected}")
+
+
+@pytest.mark.parametrize(
+    ("variants", "baseline", "nets", "expected"),
+    [
+        ("grid: {lr: [0.1, 0.01], block: a}, label: [ours, '']", "ours", ["ours", "lr 0.01"], 0),
+        ("grid: {lr: [0.1, 0.01], block: a}, label: [ours, '']", "lr 0.1", ["ours", "lr 0.01"], 0),
+        ("grid: {lr: [0.1, 0.01], block: a}", "lr 0.01", ["lr 0.1", "lr 0.01"], 1),
+        ("leave_one_out: {base: {lr: 1, block: a}, without: {x: {lr: 2}}}", "w/o x", ["full", "w/o x"], 1),
+        ("grid: {lr: [1, 2], block: a}}, {zip: {lr: 2, block: a}, label: late", "late", ["lr 1", "late"], 1),
+        ("zip: {lr: 2, block: a}, label: x}, {zip: {lr: [2, 3], block: a}, label: [y, '']", "y", ["x", "lr 3"], 0),
+    ],
+)  # fmt: skip
+def test_a_name_may_be_the_baseline_also_one_of_a_row_that_is_merged(
+    tmp_path: Path, variants: str, baseline: str, nets: list[str], expected: int
+) -> None:
+    text = STUDY[: STUDY.index("variants")] + f"variants: [{{{variants}}}]\nbaseline: {baseline}\n"
+    study = load(tmp_path, text)
+    assert [variant.net for variant in study.variants] == nets
+    assert study.baselines == (study.variants[expected],) * 2
+
+
+def test_variants_that_the_baseline_does_not_reach_are_named(tmp_path: Path) -> None:
+    text = STUDY.replace("grid: {lr: [0.1, 0.01], block: [basic, b c]}", "zip: {lr: [0.1, 0.1, 1], block: [basic, b, c]}")
+    remark = "baseline: none for 1 of 3 variants, as no variant differs from them in block alone: lr 1, block c"
+    assert load(tmp_path, text).remarks == (remark,)
 
 
 def test_a_placeholder_is_one_argument(tmp_path: Path) -> None:
@@ -145,10 +194,12 @@ def test_a_script_that_is_missing_is_noted(tmp_path: Path) -> None:
         ("files: [train.py]", "fils: [train.py]", "4:3", "unknown key 'fils'; did you mean 'files'?"),
         ("name: accuracy", "name: val_error", "7:5", "measures: 'val_error' is listed twice"),
         ("name: accuracy", "name: epoch", "7:5", "'epoch' is a field of every record"),
+        ("name: accuracy", "name: axis.lr", "7:5", "'axis.lr' is a column of trials.csv; let the program report it under"),
         ("goal: maximize", "goal: up", "7:22", "goal: found 'up'; allowed: minimize, maximize"),
         ("seeds: 2", "seeds: 2\ndecide_by: val_eror", "9:1", "decide_by: found 'val_eror'; did you mean 'val_error'?"),
         ("seeds: 2", "seeds: 0", "8:1", "seeds: found 0; allowed: 1 or more"),
-        ("{block: basic}", "basic", "11:1", "baseline: found 'basic'; allowed: values of axes"),
+        ("{block: basic}", "basic", "11:1", "baseline 'basic' is none of the variants; allowed: lr 0.1, block basic"),
+        ("{block: basic}", "10", "11:1", "baseline: found 10; allowed: the name of a variant, or values of axes such as"),
         ("{block: basic}", "{blok: basic}", "11:12", "baseline: unknown axis 'blok'; did you mean 'block'?"),
         ("{block: basic}", "{block: other}", "11:1", "baseline: no variant has block other"),
         ("grid: {lr: [0.1, 0.01]", "zip: {lr: [0.1, 0.01, 1]", "10:31", "block: found 2 values; allowed: 3"),
@@ -173,9 +224,38 @@ def test_errors_name_their_place(tmp_path: Path, old: str, new: str, place: str,
 
 def test_the_schema_lets_a_program_name_its_axes() -> None:
     schema = json_schema()
-    assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {*EXPANSIONS}
+    entry = schema["$defs"]["ProgramEntry"]
+    assert set(entry["properties"]) == {*ENTRY_KEYS} and entry["oneOf"] == [{"required": [key]} for key in EXPANSIONS]
     assert schema["then"]["properties"]["variants"]["items"] == {"$ref": "#/$defs/ProgramEntry"}
     assert "goal" in schema["$defs"]["MeasureFile"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("values", "nets"),
+    [
+        ("1, '1', true, 'true', 1", ["lr 1, block a", "lr true, block a"]),  # the same commands
+        ("2, 2.0, 3", ["lr 2, block a", "lr 2.0, block a", "lr 3, block a"]),
+        ("0.1234561, 0.1234562", ["lr 0.1234561, block a", "lr 0.1234562, block a"]),
+    ],
+)
+def test_each_command_is_one_variant_with_a_name_of_its_own(tmp_path: Path, values: str, nets: list[str]) -> None:
+    text = STUDY[: STUDY.index("variants")] + f"variants: [{{grid: {{lr: [{values}], block: [a, b]}}}}]\n"
+    study = load(tmp_path, text)
+    assert [variant.net for variant in study.variants[::2]] == nets
+    assert sum(line.startswith("merged: ") for line in study.remarks) == 2 * (len(values.split(", ")) - len(nets))
+    commands = [" ".join(one.trials((0,))[0].command("")) for one in study.variants]
+    assert len({*commands}) == len(commands)
+
+
+def test_one_name_for_two_variants_is_refused(tmp_path: Path) -> None:
+    two = "variants:\n  - {zip: {lr: 0.1, block: a}, label: lr 0.2}\n  - {zip: {lr: 0.2, block: a}}\n"
+    text = STUDY[: STUDY.index("variants")] + two
+    for other in (text, text.replace("a}}\n", "a}, label: lr 0.2}\n")):
+        with pytest.raises(StudyError) as error:
+            load(tmp_path, other)
+        said = "10:32: label: 'lr 0.2' names two variants; give each its own"
+        assert str(error.value) == f"{tmp_path / 'study.yaml'}:{said}"
+    assert load(tmp_path, text.replace("label: lr 0.2", "label: lr 0.20")).variants[0].net == "lr 0.20"
 
 
 def test_a_value_that_resembles_own_code_has_a_name(tmp_path: Path) -> None:

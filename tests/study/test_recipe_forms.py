@@ -35,6 +35,10 @@ def entropy(logits):
     return logits.sum()
 
 
+def Adam(network):
+    return None
+
+
 class Plain:
     def after_step(self, network):
         pass
@@ -69,6 +73,18 @@ def ids(study: Study) -> list[str]:
 )
 def test_a_mapping_means_the_flat_fields(tmp_path: Path, mapping: str, flat: str) -> None:
     assert ids(load(tmp_path, mapping)) == ids(load(tmp_path, flat))
+
+
+def test_a_field_that_the_study_writes_holds_for_each_optimizer_that_has_it(tmp_path: Path) -> None:
+    optimizers = "recipe.optimizer: [sgd, adamw, rmsprop, {name: rmsprop, momentum: 0.2}]"
+    made = enumerate_variants(load(tmp_path, "betas: [0.5, 0.6], momentum: 0.8", optimizers)).variants
+    used = [one.recipe.used for one in made]
+    assert [one.get("momentum") for one in used] == [0.8, None, 0.8, 0.2]
+    assert used[1]["betas"] == (0.5, 0.6)
+    inside = load(tmp_path, "optimizer: {name: sgd, momentum: 0.8}", "recipe.optimizer: [sgd, rmsprop]")
+    assert enumerate_variants(inside).variants[1].recipe.used["momentum"] == 0.8
+    named = enumerate_variants(load(tmp_path, "lr: 0.1", "recipe.optimizer: [sgd, rmsprop]")).variants
+    assert named[1].recipe.used["momentum"] == 0.0  # 0.9 is of the base recipe, which the study does not write
 
 
 @pytest.mark.parametrize(
@@ -144,6 +160,14 @@ def test_another_source_is_another_id_in_the_same_process(tmp_path: Path) -> Non
     [
         ("schedule: cosine, milestones: [0.5]", "3:45: recipe.milestones is a field of schedule step; schedule is cosine"),
         ("final: 0.1", "3:27: recipe.final is a field of schedule linear, cosine, one_cycle, polynomial; schedule is step"),
+        (
+            "betas: [0.5, 0.9]",
+            "3:27: recipe.betas is a field of optimizer adam, adamw, nadam, muon, lamb; optimizer is s",
+        ),
+        (
+            "optimizer: {python: mine:Adam}, momentum: 0.5",
+            "3:59: recipe.momentum is a field of optimizer sgd, rmspr",
+        ),
         ("target_threshold: 0.1", "3:27: recipe.target_threshold is a field of loss bce; loss is cross_entropy"),
         ("schedule: {name: cosine, warmup: 5}, warmup: 3", "3:52: recipe.warmup is written in schedule and beside it"),
         ("schedule: {name: cosine, drop: 5}", "3:52: recipe.schedule: unknown key 'drop' of cosine; allowed: name"),
@@ -182,6 +206,14 @@ def test_a_wrong_form_is_said_at_its_place(tmp_path: Path, recipe: str, said: st
     [
         ("recipe.schedule.wamup: [0, 5]", "unknown axis 'recipe.schedule.wamup'; did you mean 'warmup'?"),
         ("recipe.schedule: [{name: cosine, warmup: 1}], recipe.warmup: [2]", "recipe.warmup is written twice"),
+        (
+            "recipe.optimizer: [adam, lamb, {name: sgd}], recipe.alpha: [0.9]",
+            "recipe.alpha is a field of optimizer rmsp",
+        ),
+        (
+            "recipe.optimizer.ns_steps: [3, 5]",
+            "recipe.ns_steps is a field of optimizer muon; optimizer is sgd; leave one",
+        ),
         ("recipe.loss: [{python: mine:absent}]", "recipe.loss: mine:absent: AttributeError"),
         ("recipe.loss.args.gamma: [1]", "unknown axis 'recipe.loss.args.gamma'"),
     ],

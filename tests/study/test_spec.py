@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Study, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
+HUGE = 2**64
 
 FULL = """\
 name: full
@@ -427,6 +429,19 @@ def test_shipped_searches_plan(path: str, candidates: int) -> None:
 
 def test_there_are_shipped_studies() -> None:
     assert {"block_types", "quickstart"} <= {path.stem for path in STUDIES.glob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        {"program": {"command": "python x.py {lr} {seed}"}, "measures": ["e"], "variants": [{"grid": {"lr": [[HUGE], 1]}}]},
+        {"data": "digits", "recipe": {"base": "wrn_cifar", "loss": {"python": "x:y", "args": {"g": {"h": HUGE}}}}},
+        {"data": "digits", "recipe": "wrn_cifar", "variants": [{"grid": {"net": "WRN-10-1", "args.g": [HUGE]}}]},
+    ],
+)
+def test_a_number_that_no_id_can_hold_is_refused_where_it_stands(study: dict[str, Any]) -> None:
+    with pytest.raises(StudyError, match=rf"^study.*: found {HUGE}; allowed: whole numbers of 64 bits, or text$"):
+        load_any_study({"name": "s", "seeds": 2, "variants": [{"net": "WRN-10-1"}], **study})
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"- a", b"", b"[", b"a: &x [*x]"])

@@ -57,6 +57,10 @@ def test_a_variant_of_two_studies_is_there_once_with_its_baseline(tmp_path: Path
     ("second", "message"),
     [
         (
+            FIRST.replace("name: digits", "name: image_folder, title: Digits, root: d, classes: 10, image_size: 8"),
+            "data: 'Digits' is the title of digits and of ",
+        ),
+        (
             FIRST.replace("seeds: 2", "seeds: 3"),
             "first and second differ in seeds; one table needs the same",
         ),

@@ -219,7 +219,7 @@ def test_a_run_that_cannot_measure_says_so_and_ends_with_3(tmp_path: Path, how: 
         ("{corruption: contrast, severity: 6}", "also_test.severity: found 6; allowed: less than or equal to 5"),
         ("{severity: 3}", "also_test: needs corruption or data; give one of them"),
         ("{corruption: contrast}, {corruption: contrast}", "also_test: 'Contrast, 3' is listed twice"),
-        ("{data: mnist}", "also_test.data: image_size 28; allowed: 8, as in Digits"),
+        ("{data: mnist}", "also_test.data.image_size: found 28 in MNIST; allowed: 8, as in Digits"),
         ("{data: 7}", "also_test.data: found 7; allowed: a mapping, as `data`"),
     ],
 )
@@ -238,3 +238,32 @@ def test_images_that_cannot_be_corrupted_are_refused_before_anything_is_trained(
     )
     with pytest.raises(StudyError, match=r"also_test: not possible with data\.preprocess: zca; use another one"):
         load_study(tmp_path / "study.yaml").trials()
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ("emnist_letters", "classes: found 10 in Fashion-MNIST; allowed: 26, as in EMNIST letters"),
+        ("cifar10", "image_size: found 28 in Fashion-MNIST; allowed: 32, as in CIFAR-10"),
+        ("{name: mnist, train_size: 500}", ""),
+    ],
+)
+def test_other_images_are_checked_against_the_data_of_each_item(tmp_path: Path, own: str, message: str) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "name: own\ndata: mnist\nrecipe: {base: wrn_cifar, epochs: 1}\nseeds: 1\nalso_test: [{data: fashion_mnist}]\n"
+        f"variants:\n  - net: WRN-10-1\n  - net: WRN-10-1\n    data: {own}\n"
+    )
+    if not message:
+        assert len(load_study(tmp_path / "study.yaml").trials()) == 2
+        return
+    with pytest.raises(StudyError) as caught:
+        load_study(tmp_path / "study.yaml")
+    assert str(caught.value) == f"{tmp_path / 'study.yaml'}:5:1: also_test.data.{message}"
+
+
+def test_images_of_the_study_that_no_item_uses_need_not_be_like_the_further_ones(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "name: own\ndata: cifar10\nrecipe: {base: wrn_cifar, epochs: 1}\nseeds: 1\nalso_test: [{data: fashion_mnist}]\n"
+        "variants: [{net: WRN-10-1, data: mnist}]\n"
+    )
+    assert len(load_study(tmp_path / "study.yaml").trials()) == 1
