@@ -57,7 +57,7 @@ ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 GRID = "name: x\ndata: digits\nrecipe: wrn_cifar\nseeds: {}\nvariants: [{{grid: {{depth: [10, 16, 22], {}}}}}]\n"
 TEN = ", ".join(
-    f"recipe.{field}: [{', '.join(f'0.{n}1' for n in range(9))}1]" for field in ("lr", "drop", "eps", "weight_decay")
+    f"recipe.{field}: [{', '.join(f'0.{n}1' for n in range(9))}1]" for field in ("lr", "drop", "momentum", "weight_decay")
 )
 SIXTY = f"k: [{', '.join(map(str, range(1, 61)))}]"
 BOMBS = {

@@ -362,11 +362,11 @@ def test_arguments_that_compare_equal_are_not_the_same(study: Path, values: str)
     assert len({variant.net for variant in variants}) == len(variants)
 
 
-@pytest.mark.parametrize("value", ["[[1, 2], [3, 4]]", "{a: 1}", "123456789012345678901234567890", "null"])
+@pytest.mark.parametrize("value", ["[[1, 2], [3, 4]]", "{a: 1}", "1234567890123456789", "null"])
 def test_any_argument_that_yaml_can_hold(study: Path, value: str) -> None:
     (study.parent / "readers.py").write_text(
         "from torch import nn\n\n\ndef odd(x=0):\n"
-        "    assert x in ([[1, 2], [3, 4]], {'a': 1}, 123456789012345678901234567890, None), x\n"
+        "    assert x in ([[1, 2], [3, 4]], {'a': 1}, 1234567890123456789, None), x\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
     )
     inside = f"net: {{python: readers:odd, args: {{x: {value}}}}}"

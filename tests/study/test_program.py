@@ -52,7 +52,7 @@ def test_a_grid_has_a_trial_for_each_variant_and_seed(tmp_path: Path) -> None:
         ("0.1234561, 0.1234562", "0.1234562", 1),
         ("2.0, 4.0", "2", 0),
         ("2.0, 4.0", "'4.00'", 1),
-        ("2.0, 4.0", "1" + "0" * 30, "11:12: lr: found"),
+        ("2.0, 4.0", "1" + "0" * 30, "11:12: baseline.lr: found"),
     ],
 )
 def test_a_baseline_has_the_value_or_one_that_is_as_large(
