@@ -9,9 +9,8 @@ from typing import Any
 from ablate.report.compared import Compared, Outcome, none_better
 from ablate.report.effects_sentences import effects_finding
 from ablate.report.numbers import counted
-from ablate.report.verdicts import be, listed, too_few
+from ablate.report.verdicts import MOST_NAMED, be, listed, too_few
 
-MOST_NAMES = 3  # more are counted
 NO_VARIANT = "no variant"
 
 
@@ -54,7 +53,7 @@ def _guessing(analysis: Compared[Any], found: Sequence[str]) -> Sequence[str]:
         ]
     several = len(analysis.titles) > 1
     names = list(dict.fromkeys(f"{one.name} on {one.data_title}" if several else one.name for one in guess))
-    subject = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
+    subject = listed(names) if len(names) <= MOST_NAMED else f"{len(names)} variants"
     return [f"{subject} {'is' if len(names) == 1 else 'are'} not clearly better than guessing{level}.", *found]
 
 
@@ -119,7 +118,7 @@ def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
 
 def _named(variants: Sequence[Outcome] | Sequence[Any]) -> str:
     names = [variant.name for variant in variants]
-    return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
+    return listed(names) if len(names) <= MOST_NAMED else f"{len(names)} variants"
 
 
 def _by(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
@@ -166,5 +165,5 @@ def _by_rank(analysis: Compared[Any], title: str, best: Any, it: str) -> str:
         return none_better(len(summaries), it)
     names = [it] if best in first else []  # the ranks of differences and the medians may disagree
     names += [summary.name for summary in first if summary is not best]
-    some = " or ".join(names) if len(names) <= MOST_NAMES else f"among {len(names)} of the {len(summaries)} variants"
+    some = " or ".join(names) if len(names) <= MOST_NAMED else f"among {len(names)} of the {len(summaries)} variants"
     return f"with 95% confidence the best is {some}"

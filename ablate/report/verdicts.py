@@ -14,7 +14,7 @@ from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
 
 Named = tuple[str, Errors]
 LEAST_LEVEL = 0.5  # of an interval that is shown: one seed a side allows 0%, one against two 33%
-MOST_NAMED = 3  # variants with too few seeds; more are counted
+MOST_NAMED = 3  # variants in a sentence; more are counted
 OF = " of "  # in the words of seeds that only some variants lack
 MOST_TRIED = 12  # seeds that fewest_seeds() tries; six can already
 FOLDS_SHARE = (

@@ -14,6 +14,7 @@ from ablate.commands.outcome_text import found_text
 from ablate.network_experiment import Experiment
 from ablate.report.numbers import p_text, seeds_needed_text
 from ablate.report.paper_table import paper_table
+from ablate.report.rounds_table import _share
 from ablate.report.statistics_table import statistics_table
 from ablate.report.study_report import StudyReport
 from ablate.report.table import Cell, Footnotes, Table
@@ -237,6 +238,29 @@ def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
     # All nine seed pairs are won: two of the 20 splits are as far apart.
     assert (wide["Baseline"], wide["Difference"], wide["P(better)"]) == ("WRN-10-1", "−4.00", "1.00 (0.50–1.00)")
     assert (wide["p"], wide["p (family)"], wide["Interval"]) == ("0.100", "0.100", "−7.00 to −1.00 (90%)")
+
+
+def test_a_seed_without_a_partner_is_counted_once(tmp_path: Path) -> None:
+    errors = [7.0, 5.0, 9.0, 6.0, 8.0, 4.0]
+    text = f"{DIGITS}seeds: 7\nvariants: [{{net: [WRN-10-1, WRN-10-2, NIN]}}]\nbaseline: WRN-10-1\n"
+    analysis = recorded(tmp_path, text, {0: [*errors, 7.5], 1: errors, 2: errors}).analysis()
+    details = " ".join(statistics_table(analysis, analysis.summaries).details)
+    assert "; 1 seed without a partner is left out." in details
+
+
+def test_the_images_of_all_folds_are_one_sample(tmp_path: Path) -> None:
+    text = DIGITS.replace("128", "500") + "validation: {folds: 5}\nseeds: 2\nvariants: [{net: WRN-10-1}]\n"
+    experiment = written(tmp_path, text)
+    for trial in experiment.trials():
+        record(experiment.runs, trial, 10.0, validation_error=10.0, validation_loss=1.0, test_images=100)
+    analysis = experiment.analysis()
+    assert analysis.images_error(analysis.summaries[0]) == pytest.approx(math.sqrt(10 * 90 / 500))
+    assert "the sample of 500 validation images" in analysis.sampling
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.001, "0.1%"), (0.025, "2.5%"), (0.975, "97.5%"), (1 - 2 * 0.05, "90%")])
+def test_a_level_keeps_its_digits(share: float, text: str) -> None:
+    assert _share(share) == text
 
 
 def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path) -> None:
