@@ -67,7 +67,7 @@ def test_the_candidate_of_a_killed_driver_is_taken_over_at_once(tmp_path: Path, 
     monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 120.0)  # it has a name, so nobody waits for these
     path, runs = invent(tmp_path, 3, folds=2, sampler="tpe"), tmp_path / "runs"
     driver = drive(path, runs, 0.5)
-    wait_for(lambda: len(list(runs.glob("*/epochs.jsonl"))) > 2)
+    wait_for(lambda: sum(each.read_bytes().count(b"\n") for each in runs.glob("*/epochs.jsonl")) > 4)  # candidate 1's first
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     before = optuna_trials(path, runs)

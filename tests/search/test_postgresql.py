@@ -112,7 +112,7 @@ def test_two_machines_at_once_on_an_empty_database(tmp_path: Path, database: str
 def test_the_candidate_of_a_killed_driver_is_taken_over(tmp_path: Path, database: str) -> None:
     path, runs = invent(tmp_path, 3, folds=2, sampler="tpe"), tmp_path / "runs"
     driver = drive(path, runs, 0.5, database)
-    wait_for(lambda: len(list(runs.glob("*/epochs.jsonl"))) > 2, 300)
+    wait_for(lambda: sum(each.read_bytes().count(b"\n") for each in runs.glob("*/epochs.jsonl")) > 4, 300)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     states = [trial.state for trial in optuna_trials(path, runs, database)]
