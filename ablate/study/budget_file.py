@@ -42,7 +42,7 @@ class BudgetFile(Frozen):
     Args:
         parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
         multiply_adds: The same, of multiply-adds for one image.
-        tolerance: How far a network may be from the target.
+        tolerance: How far a network may be from the target; min and max have none.
         on_miss: Whether a network that misses the budget is an error, or dropped with a remark.
     """
 

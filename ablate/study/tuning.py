@@ -93,7 +93,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
 
     Raises:
         StudyError: A variant lacks an axis of the space, or its own values are not in it; two variants differ in tuned axes
-            alone; or the number of images is not known.
+            alone; a variant cannot have the values of `tune.enqueue`; or the number of images is not known.
     """
     tune = study.tune
     assert tune is not None
@@ -137,6 +137,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
 
         found.append(Tuning(name, variant, of_variant, make, at))
     _refuse_twins(found)
+    _check_enqueued(found)
     return found
 
 
@@ -147,7 +148,8 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
         study: With `tune`.
 
     Raises:
-        StudyError: The variants vary an axis of the space, or a variant's own values are not in it.
+        StudyError: The variants vary an axis of the space, a variant's own values are not in it, or it cannot have those
+            of `tune.enqueue`.
     """
     tune = study.tune
     assert tune is not None
@@ -182,6 +184,7 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
             return replace(variant, axes=_changed_axes(variant, values), tuned=dict(values))
 
         found.append(Tuning(variant.net, variant, of_variant, make, at))
+    _check_enqueued(found)
     return found
 
 
@@ -224,6 +227,18 @@ def _refuse_twins(tunings: Sequence[Tuning[Variant]]) -> None:
                 f"{search.parameters[0].place}: tune.space: {twin.name} and {one.name} differ in {differ} alone, which is "
                 "tuned for both; leave out the axis or one of them"
             )
+
+
+def _check_enqueued(tunings: Sequence[Tuning[V]]) -> None:
+    """Fail if a candidate that the study names whole is not valid for a variant. A run checks those named in part."""
+    for one in tunings:
+        for values in one.search.enqueue[1:]:
+            if all(each.axis in values for each in one.search.parameters if present(each, values)):
+                try:
+                    one.make(values)
+                except AblateError as error:
+                    named = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+                    raise StudyError(f"tune.enqueue: {named}: {error}") from None
 
 
 def _tenth(tune: Tune, variant: Variant) -> HeldOut:

@@ -310,6 +310,21 @@ def test_candidates_keep_to_where(tmp_path: Path, depth_rule: str) -> None:
             one.make({"recipe.lr": 0.21, "dropout": 0.3})
 
 
+@pytest.mark.parametrize(
+    ("study", "where", "named"),
+    [(NETWORKS, "recipe.lr <= 0.2", "recipe.lr: 0.3, dropout: 0.3"), (STUDY, "lr < 0.6", "lr: 0.9")],
+)
+def test_an_enqueued_candidate_that_where_excludes_is_refused_by_the_plan(
+    tmp_path: Path, study: str, where: str, named: str
+) -> None:
+    (tmp_path / "train.py").write_text(PROGRAM)
+    said = named.replace(":", "")
+    text = study.replace("}, trials: ", "}, enqueue: [{" + named + "}], trials: ") + f"where: {where}\n"
+    with pytest.raises(StudyError, match=rf"^tune.enqueue: {said}: .*yaml:\d+:1: .* is excluded by where: {where}$"):
+        recorded.written(tmp_path, text)
+    recorded.written(tmp_path, text.replace(f"where: {where}\n", ""))
+
+
 def test_candidates_of_a_program_keep_to_where(tmp_path: Path) -> None:
     experiment = written(tmp_path, STUDY.replace("trials: 3", "trials: 6") + "where: lr < 0.6 or kind == 'b'\n")
     assert run(experiment).exit_code == 0
