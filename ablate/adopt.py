@@ -206,13 +206,13 @@ def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decis
 
 
 def _other_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs between two results with equal epochs, in words: the images, or a measure; "" if nothing does."""
+    """What differs between two results with equal epochs, in words: the images, or a measure of both; "" if none does."""
     if then.get("data_digest") != now.get("data_digest"):
         return "the images differ"
-    for key in dict.fromkeys((*then, *now)):
+    for key in (key for key in then if key in now):
         measured = key.startswith(MEASURED) and not key.endswith("_seconds")
-        if measured and repr(then.get(key)) != repr(now.get(key)):
-            return f"{key} {then.get(key)} then, {now.get(key)} now"
+        if measured and repr(then[key]) != repr(now[key]):
+            return f"{key} {then[key]} then, {now[key]} now"
     return ""
 
 
