@@ -132,8 +132,11 @@ def adopt_records(
     """
     definitions = {trial.id: trial.definition for _, trials in variants for trial in trials}
     earlier = find_earlier(runs, definitions)
-    candidates = [found for label, trials in variants if (found := _candidate(label, trials, earlier, runs))]
-    checks = {one.check.id: one for one in candidates if one.check and not own_record(runs, one.check.id)}
+    candidates: dict[tuple[str, ...], _Candidate[T]] = {}
+    for label, trials in variants:
+        if found := _candidate(label, trials, earlier, runs):
+            candidates.setdefault(tuple(found.earlier), found)  # a variant may be tuned to its own values
+    checks = {one.check.id: one for one in candidates.values() if one.check and not own_record(runs, one.check.id)}
     causes: dict[str, str] = {}
     stopped = 0
     for device in ("cuda", "cpu", "auto"):
@@ -145,7 +148,7 @@ def adopt_records(
                 stopped = summary.exit_code if summary.exit_code not in (0, INCOMPLETE) else 0
             except RunError as error:
                 causes |= {trial.id: f"recorded on {_device(checks[trial.id])}; {error}" for trial in of_device}
-    done = [_adopt(one, runs, causes, own) for one in candidates]
+    done = [_adopt(one, runs, causes, own) for one in candidates.values()]
     missing = any(one.records < len(one.earlier) for one in done)
     return Adoption(tuple(done), stopped or (INCOMPLETE if missing else 0))
 
@@ -206,13 +209,13 @@ def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decis
 
 
 def _other_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs between two results with equal epochs, in words: the images, or a measure; "" if nothing does."""
+    """What differs between two results with equal epochs, in words: the images, or a measure of both; "" if none does."""
     if then.get("data_digest") != now.get("data_digest"):
         return "the images differ"
-    for key in dict.fromkeys((*then, *now)):
+    for key in (key for key in then if key in now):
         measured = key.startswith(MEASURED) and not key.endswith("_seconds")
-        if measured and repr(then.get(key)) != repr(now.get(key)):
-            return f"{key} {then.get(key)} then, {now.get(key)} now"
+        if measured and repr(then[key]) != repr(now[key]):
+            return f"{key} {then[key]} then, {now[key]} now"
     return ""
 
 

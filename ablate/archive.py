@@ -35,7 +35,7 @@ from ablate.study.program import ProgramStudy
 DISTRIBUTION = "ablate-studies"
 MADE_WITH = ("ablate", "revision", "python", "torch", "device")
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can have
-MOST_CODE = 10_000_000  # bytes of a file of own code
+MOST_CODE = 10_000_000  # bytes of a file that a command names beside those of program.files, such as of its settings
 
 
 def archive_members(
@@ -68,7 +68,8 @@ def archive_members(
     members |= {name: read_file(path.resolve()) for name, path in documents.items()}
     members["versions.txt"] = _versions(report).encode()
     code = sorted(name for name in members if name.endswith(".py"))
-    members["README.txt"] = _readme(report, shlex.join([file.name, *options]), code, logits).encode()
+    left = [name for name in _program_files(study) if name not in members] if isinstance(study, ProgramStudy) else []
+    members["README.txt"] = _readme(report, shlex.join([file.name, *options]), code, logits, left).encode()
     return {f"{study.name}/{name}": members[name] for name in sorted(members)}
 
 
@@ -138,8 +139,19 @@ def _own_code(experiment: AnyExperiment, document: Any) -> dict[str, bytes]:
     for reference in sorted(references):
         found |= {name: path.read_bytes() for name, path in source_files(reference).items()}
     if isinstance(study, ProgramStudy):
-        words = [*study.program.files, *study.program.words]
-        found |= {name: data for word in words if (name := _inside(word)) and (data := _code(study.folder / name))}
+        named, digested = _program_files(study), study.program.files
+        kept = {name: path for name, path in named.items() if name in digested or path.stat().st_size <= MOST_CODE}
+        found |= {name: read_file(path.resolve()) for name, path in kept.items()}
+    return found
+
+
+def _program_files(study: ProgramStudy) -> dict[str, Path]:
+    """The files below the study's folder that a program's study or its command names, by their paths from there."""
+    found: dict[str, Path] = {}
+    for name in map(_inside, (*study.program.files, *study.program.words)):
+        with suppress(OSError):  # a word that is no path
+            if name and (study.folder / name).is_file():
+                found[name] = study.folder / name
     return found
 
 
@@ -147,14 +159,6 @@ def _inside(word: str) -> str:
     """A word of a command as a path below the study's folder; "" if it leads out of it."""
     path = PurePosixPath(word)
     return "" if path.is_absolute() or ".." in path.parts or not path.name else str(path)
-
-
-def _code(path: Path) -> bytes:
-    """The bytes of a file of own code; empty if it is none."""
-    try:
-        return read_file(path.resolve(), MOST_CODE) if path.is_file() else b""
-    except OSError:  # a word that is no path
-        return b""
 
 
 def _texts(value: Any, key: str = "") -> Iterator[str]:
@@ -215,7 +219,7 @@ def _versions(report: Report) -> str:
     return "\n".join([*lines, ""])
 
 
-def _readme(report: Report, study: str, code: Sequence[str], logits: bool) -> str:
+def _readme(report: Report, study: str, code: Sequence[str], logits: bool, left: Sequence[str]) -> str:
     """The text of README.txt."""
     name, title = report.name, report.analysis.study.title or report.name
     columns = report.frames()["table"].columns
@@ -233,5 +237,5 @@ versions. With ablate installed, in this folder:
     ablate verify {study}
         trains a recorded trial again and compares every epoch; it needs the images
 
-{own}Weights and images are not in the archive.
+{own}Weights and images are not in the archive{f", nor are large files of its command: {', '.join(left)}" if left else ""}.
 """

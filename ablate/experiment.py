@@ -275,7 +275,7 @@ class StudyExperiment(StudyTrials[V, T]):
         """
         from ablate.adopt import adopt_records
 
-        variants = [(self._name(variant), self._trials_of(variant, self.study.seeds)) for variant in self.variants]
+        variants = [(name, self._trials_of(variant, seeds)) for name, variant, seeds in self._asked(())]
         run = self._runner(self.runs, _console(console))
         return adopt_records(run, variants, self.runs, options or RunOptions(), self._measure)
 

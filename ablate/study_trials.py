@@ -172,7 +172,7 @@ class StudyTrials(ABC, Generic[V, T]):
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the reader's own code that count for no trial, one sentence a version."""
-        return earlier_remarks(self._all_trials(self.variants), self.runs)
+        return earlier_remarks((one for variants in self._answers for one in self._all_trials(variants)), self.runs)
 
     def _rounds_remarks(self) -> list[str]:
         """That the most seeds of `seeds.until` are too few to decide anything, if they are."""

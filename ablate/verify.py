@@ -195,7 +195,7 @@ def compare(
     changed = {what: (made.get(what), remade.get(what)) for what in MADE_WITH if made.get(what) != remade.get(what)}
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
-    equal = first is None and then.result["status"] == now.result["status"] and _final(then) == _final(now)
+    equal = first is None and then.result["status"] == now.result["status"] and _tested_alike(then, now)
     differing, other = _evaluated(then, now, images or {}) if equal else ((), {})
     changed |= other
     equal = equal and not differing
@@ -210,10 +210,14 @@ def _shown(record: Record, by: Decision) -> float | None:
     return None if record.diverged else record.result.get(by.column)
 
 
-def _final(record: Record) -> dict[str, str]:
-    """The measures of the one evaluation of the test images, each with the digits that determine it exactly."""
-    times = f"{FINAL}seconds"
-    return {name: repr(value) for name, value in record.result.items() if name.startswith(FINAL) and name != times}
+def _tested_alike(then: Record, now: Record) -> bool:
+    """Whether the one evaluation of the test images is equal, bit for bit, in the measures that both have.
+
+    Which these are depends on what a study decides by, which is no part of a trial.
+    """
+    old, new = then.result, now.result
+    names = [name for name in old.keys() & new.keys() if name.startswith(FINAL) and name != f"{FINAL}seconds"]
+    return all(repr(old[name]) == repr(new[name]) for name in names)
 
 
 def _images(trial: Trial | ProgramTrial) -> dict[str, str]:

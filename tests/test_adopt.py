@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from planned import plan_text
+from recorded import record_program
 from rich.console import Console
 
 from ablate import adopt, network_experiment
@@ -21,6 +22,7 @@ from ablate.launch.options import RunOptions
 from ablate.network_experiment import Experiment
 from ablate.records.attempts import write_result
 from ablate.records.records import own_record, read_record
+from ablate.study.program import ProgramTrial
 
 CODE = '''\
 """A module."""
@@ -132,13 +134,13 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "field, value, cause",
-    [("data_digest", "0011", "the images differ"), ("test_auc", 1.5, "test_auc 1.5 then, None now")],
+    [("data_digest", "0011", "the images differ"), ("train_images", 65, "train_images 65 then, 64 now")],
 )
 def test_equal_epochs_alone_are_not_enough(folder: Path, field: str, value: Any, cause: str) -> None:
     for directory in (folder / "runs").iterdir():
         result = own_record(folder / "runs", directory.name)
         assert result
-        write_result(directory, {**result.result, field: value})
+        write_result(directory, {"test_auc": 1.5, **result.result, field: value})  # as of a study that decides by it
     edit(folder, "nn.ReLU()", "nn.ReLU(True)")
     _, found = adopted(folder)
     assert [(one.how, one.records, one.cause) for one in found.variants] == [("different", 0, cause)] * 2
@@ -152,6 +154,26 @@ def test_a_second_edit_goes_back_to_the_first_records(folder: Path) -> None:
     experiment, found = adopted(folder)
     assert [one.how for one in found.variants] == ["unchanged", "unchanged"]
     assert experiment.status()["states"] == {"recorded": 4}
+
+
+def test_records_at_the_own_values_of_tuned_variants_are_adopted_too(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("""import sys; print('{"epoch": 1, "loss": %s}' % sys.argv[1])""")
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nprogram: {command: 'python -S train.py {kind} {lr} {seed}', files: [train.py]}\nmeasures: [loss]\n"
+        "seeds: 2\ntune: {space: {lr: {low: 0, high: 1.0}}, trials: 2, also_untuned: true}\n"
+        "variants: [{grid: {kind: [1, 2], lr: 0.5}}]\n"
+    )
+    for trial in load_study(tmp_path / "s.yaml", runs=tmp_path / "runs").trials():
+        assert isinstance(trial, ProgramTrial)
+        record_program(tmp_path / "runs", trial, [{"epoch": 1, "loss": trial.axes["kind"]}])
+    with open(tmp_path / "train.py", "a") as file:
+        file.write("  # edited")
+    experiment = load_study(tmp_path / "s.yaml", runs=tmp_path / "runs")
+    (line,) = experiment.earlier()
+    assert line.startswith("4 records under an earlier train.py (")
+    found = experiment.adopt(OPTIONS, console())
+    labels = [(one.label, one.how, one.records) for one in found.variants]
+    assert labels == [("kind 1, not tuned", "equal", 2), ("kind 2, not tuned", "equal", 2)]
 
 
 def test_nothing_to_adopt(folder: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from recorded import DIGITS, record, record_program
 
 from ablate.api import load_study
-from ablate.archive import archive_members, local_paths, write_archive
+from ablate.archive import MOST_CODE, archive_members, local_paths, write_archive
 from ablate.errors import RunError, StudyError
 from ablate.network_experiment import Experiment
 from ablate.program_experiment import ProgramExperiment
@@ -121,18 +121,23 @@ def test_without_the_images_the_records_say_what_images_said(tmp_path: Path, mon
 def test_a_program_is_packed_with_its_files(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print({})\n")
     (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "__init__.py").write_text("")
+    for name in ("table.csv", "images.bin"):
+        (tmp_path / name).write_bytes(bytes(MOST_CODE + 1))
     (tmp_path / "invented.yaml").write_text(
-        "name: invented\nprogram:\n  command: python train.py settings.json ../out --lr {lr} --seed {seed}\n"
-        "  files: [train.py]\n"
+        "name: invented\nprogram:\n  command: python train.py settings.json images.bin ../out --lr {lr} --seed {seed}\n"
+        "  files: ['*.py', table.csv]\n"
         "measures: [{name: accuracy, goal: maximize}]\nseeds: 1\nvariants:\n  - grid: {lr: [0.1, 0.2]}\n"
     )
     made = load_study(tmp_path / "invented.yaml", runs=tmp_path / "runs")
     assert isinstance(made, ProgramExperiment)
     for trial in made.trials():
         record_program(made.runs, trial, [{"epoch": 1, "accuracy": 0.5}])
-    names = set(archive_members(made, tmp_path / "invented.yaml"))
-    assert {"invented/train.py", "invented/settings.json"} <= names
-    assert not any(".." in name for name in names)
+    members = archive_members(made, tmp_path / "invented.yaml")
+    names = {name.removeprefix("invented/") for name in members}
+    assert {"train.py", "__init__.py", "table.csv", "settings.json"} <= names
+    assert not any(".." in name or name == "images.bin" for name in names)
+    assert members["invented/README.txt"].endswith(b"not in the archive, nor are large files of its command: images.bin.\n")
 
 
 def test_without_a_record_there_is_no_archive(tmp_path: Path) -> None:

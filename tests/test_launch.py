@@ -114,6 +114,28 @@ def in_folder(title: str, root: str) -> Trial:
     return a_trial("image_folder", batch_size=4, title=title, classes=2, image_size=8, augment="none", root=root)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shard": (3, 2)},
+        {"shard": (0, 2)},
+        {"shard": "1/2"},
+        {"cohort": 0},
+        {"slots": "2"},
+        {"slots_per_gpu": 0},
+        {"checkpoint_epochs": -1},
+        {"checkpoint_seconds": float("nan")},
+        {"hung_seconds": -5},
+        {"device": "gpu", "inline": True},
+        {"log": "tensorboard"},
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(options: dict[str, Any]) -> None:
+    (name, value), *_ = options.items()
+    with pytest.raises(RunError, match=f"`{name}`: found {re.escape(repr(value))}; allowed: "):
+        RunOptions(**options)
+
+
 def test_each_image_folder_of_a_study_has_its_own_root(images: Path) -> None:
     roots = [write_folder(images / name, shade) for name, shade in (("one", 10), ("two", 40))]
     trials = [in_folder(title, root) for title, root in zip(("One", "Two"), roots)]

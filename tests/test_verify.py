@@ -106,6 +106,17 @@ def test_a_last_bit_is_a_difference(experiment: Experiment) -> None:
     assert compare("", record, shorter).first_difference == 2
 
 
+def test_a_measure_that_only_one_study_decides_by_is_no_difference(experiment: Experiment) -> None:
+    (first, _) = experiment.trials()
+    record = read_record(experiment.runs, first.id)
+    assert record is not None
+    tested = {**record.result, "final_test_error": 5.0}
+    then, now = (Record(record.id, record.runs, {**tested, **more}) for more in ({}, {"final_test_macro_f1": 90.0}))
+    assert compare("", then, now).equal and compare("", now, then).equal
+    verdict = compare("", now, Record(record.id, record.runs, {**now.result, "final_test_error": math.nextafter(5, 9)}))
+    assert (verdict.equal, verdict.first_difference) == (False, 2)
+
+
 def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(trials: Any, labels: Any, runs: Path, *rest: Any) -> RunSummary:
         for trial in trials:

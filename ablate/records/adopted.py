@@ -2,6 +2,8 @@
 
     {"<id of the trial>": {"record": "<id of the earlier trial>", "code": {"<earlier digest>": "<digest>"}}, ...}
 
+Where other code has the same earlier digest and another new one, the key is "<earlier digest> <file or reference>".
+
 different.json: the records of earlier code with which a comparison found other results, so that nobody is advised to
 compare again; {"<id of the trial>": ["<id of the earlier trial>", ...], ...}. It decides about no record.
 

@@ -6,6 +6,7 @@ the user's own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -79,12 +80,12 @@ def with_codes(definition: bytes, codes: Mapping[str, str]) -> bytes:
 
     Args:
         definition: The bytes of trial.json.
-        codes: The new digest by the old one; digests that are not in it stay.
+        codes: As returned by changed_codes(), without the files; digests that are not in it stay.
 
     Raises:
         ValueError: The bytes are no JSON.
     """
-    value = _with_digests(definition, lambda digest: codes.get(digest, digest))
+    value = _with_digests(definition, lambda found: codes.get(_key(found), codes.get(found.digest, found.digest)))
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -97,19 +98,26 @@ def without_codes(definition: bytes) -> bytes:
     Raises:
         ValueError: The bytes are no JSON.
     """
-    return orjson.dumps(_with_digests(definition, lambda digest: ""), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(_with_digests(definition, lambda found: ""), option=orjson.OPT_SORT_KEYS)
 
 
-def _with_digests(definition: bytes, new: Callable[[str], str]) -> Any:
+def _with_digests(definition: bytes, new: Callable[[Digest], str]) -> Any:
     """The plain values of a definition with other digests of its code."""
     value = orjson.loads(definition)
     for found in list(digests_in(value)):
-        found.holder[found.key] = new(found.digest)
+        found.holder[found.key] = new(found)
     return value
+
+
+def _key(found: Digest) -> str:
+    """The key of a digest that other code has too, such as that of one of two empty files."""
+    return f"{found.digest} {found.reference}"
 
 
 def changed_codes(before: bytes, now: bytes) -> dict[str, tuple[str, str]]:
     """The code that differs between two definitions that differ in code alone: old digest -> (new digest, file).
+
+    Where other code has the same old digest and another new one, the reference stands in the key after the digest.
 
     Args:
         before: The bytes of the one trial.json.
@@ -118,8 +126,13 @@ def changed_codes(before: bytes, now: bytes) -> dict[str, tuple[str, str]]:
     Raises:
         ValueError: The bytes are no JSON.
     """
-    pairs = zip(digests_in(orjson.loads(before)), digests_in(orjson.loads(now)))
-    return {old.digest: (new.digest, new.file) for old, new in pairs if old.digest != new.digest}
+    pairs = [*zip(digests_in(orjson.loads(before)), digests_in(orjson.loads(now)))]
+    times = Counter(digest for digest, _ in {(old.digest, new.digest) for old, new in pairs})
+    return {
+        old.digest if times[old.digest] == 1 else _key(old): (new.digest, new.file)
+        for old, new in pairs
+        if old.digest != new.digest
+    }
 
 
 def normalized_codes(definition: bytes) -> dict[str, str]:

@@ -20,7 +20,7 @@ class Earlier(NamedTuple):
 
     Args:
         record: The record.
-        code: (new digest, file) of the code that has changed, by its earlier digest.
+        code: As returned by changed_codes().
     """
 
     record: Record
@@ -28,7 +28,7 @@ class Earlier(NamedTuple):
 
     @property
     def codes(self) -> dict[str, str]:
-        """The new digests by the earlier ones."""
+        """The new digests by the keys of `code`."""
         return {old: new for old, (new, _) in self.code.items()}
 
     @property
@@ -109,7 +109,7 @@ def earlier_lines(records: Iterable[Earlier]) -> list[str]:
     """
     versions: dict[tuple[tuple[str, str], ...], list[Earlier]] = {}
     for one in records:
-        files = {file: old for old, (_, file) in one.code.items()}
+        files = {file: old.partition(" ")[0] for old, (_, file) in one.code.items()}
         versions.setdefault(tuple(files.items()), []).append(one)
     lines = []
     for files_of, several in versions.items():

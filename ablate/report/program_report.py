@@ -13,7 +13,7 @@ from ablate.report.design_table import axis_cell, describe_design, design_column
 from ablate.report.document import TrialCurve
 from ablate.report.numbers import device_time, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
-from ablate.report.provenance import made_by
+from ablate.report.provenance import adopted_lines, made_by
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.table import Cell, ShapedColumn, Table, number, words
 from ablate.report.table_shape import MainTable, in_groups, shaped_table
@@ -42,7 +42,7 @@ class ProgramReport(ComparedReport[ProgramSummary]):
         return ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
 
     def made_with(self) -> list[str]:
-        return program_made_with(self.analysis.summaries)
+        return program_made_with(self.analysis.summaries, self.analysis.runs)
 
     def trials_of(self, summaries: Sequence[ProgramSummary]) -> pd.DataFrame:
         return program_trials_frame(summaries, self.analysis.runs)
@@ -76,7 +76,7 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
                     "net": summary.name,
                     **{f"axis.{axis}": _plain(value) for axis, value in trial.axes.items()},
                     "seed": trial.seed,
-                    "id": trial.id,
+                    "id": record.id if record else trial.id,
                     "state": record.state if record else trial_state(runs, trial.id),
                     summary.decision.name: finite(summary.value(record)) if record else None,
                     **{name: result.get(name) for name in (*others, "epochs", "seconds")},
@@ -153,12 +153,14 @@ def _plain(value: Any) -> Any:
     return plain(value) if isinstance(value, (list, dict)) else value
 
 
-def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
+def program_made_with(summaries: Sequence[ProgramSummary], runs: Path) -> list[str]:
     """The versions, devices and code of the records, and the time that they took, one text each.
 
     Args:
         summaries: Of the variants of a study, or of the trainings of a search.
+        runs: The runs directory.
     """
     records = [record for summary in summaries for record in summary.records]
     seconds = sum(record.result.get("seconds", 0) for record in records)
-    return [*made_by(records), *([f"{device_time(seconds)} of the program"] if records else [])]
+    took = [f"{device_time(seconds)} of the program"] if records else []
+    return [*made_by(records), *took, *adopted_lines(summaries, runs)]

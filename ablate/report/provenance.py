@@ -17,6 +17,7 @@ from ablate.records.records import Record, trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.numbers import counted, device_time, finite
+from ablate.report.seeds import Seeds
 from ablate.report.summary import Summary
 from ablate.report.table import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.study.labels import fold_of
@@ -46,7 +47,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         passes = ("train_seconds", "test_seconds", f"{FINAL}seconds")
         seconds = sum(record.result.get(key, 0) for record in records for key in passes)
         lines.append(f"{device_time(seconds)} of training and testing")
-        lines += _adopted_lines(summaries, runs)
+        lines += adopted_lines(summaries, runs)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(summaries, read_probes(runs))
 
@@ -67,8 +68,13 @@ def made_by(records: Iterable[Record], packages: str = "") -> list[str]:
     return [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
 
 
-def _adopted_lines(summaries: Sequence[Summary], runs: Path) -> list[str]:
-    """The records that were made by earlier code, one text for each version."""
+def adopted_lines(summaries: Iterable[Seeds[Any]], runs: Path) -> list[str]:
+    """The records that were made by earlier code, one text for each version.
+
+    Args:
+        summaries: Of the variants of a study, or of the trainings of a search.
+        runs: The runs directory.
+    """
     found = []
     for one in (one for summary in summaries for one in summary.trials):
         if one.record and one.record.id not in (one.trial.id, *former_ids(runs, one.trial.id)):

@@ -160,7 +160,7 @@ class ProgramSearchReport(SearchReport):
         return []
 
     def made_with(self) -> list[str]:
-        return program_made_with(self._summaries)
+        return program_made_with(self._summaries, self.analysis.runs)
 
     @property
     def provenance_fields(self) -> Sequence[str]:

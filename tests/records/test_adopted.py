@@ -70,6 +70,23 @@ def test_definitions_that_differ_in_code_alone() -> None:
     assert changed_codes(definition(), definition(code=NEW)) == {OLD: (NEW, "mynet.py")}
 
 
+def test_files_of_equal_content_are_told_apart(tmp_path: Path) -> None:
+    def with_files(**files: str) -> bytes:
+        value = orjson.loads(definition())
+        value["recipe"] |= {"command": ["python", "train.py"], "files": files}
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    before = with_files(a=OLD, b=OLD, c=LOSS)
+    for now in (with_files(a=NEW, b=OLD, c=NEW), with_files(a=NEW, b=LOSS, c=LOSS), with_files(a=NEW, b=NEW, c=OLD)):
+        runs = tmp_path / content_id(now)
+        new, old = content_id(now), record(runs, before)
+        ((earlier,),) = find_earlier(runs, {new: now}).values()
+        assert earlier_lines([earlier])[0].startswith(f"1 record under an earlier a ({OLD}, ")
+        write_adopted(runs, {new: {"record": old, "code": earlier.codes}})
+        found = read_record(runs, new)
+        assert found and found.id == old
+
+
 def test_an_adopted_record_counts_everywhere_and_stays_as_it_is(tmp_path: Path) -> None:
     old, new = record(tmp_path, definition()), content_id(definition(code=NEW))
     before = {path: path.read_bytes() for path in (tmp_path / old).iterdir()}

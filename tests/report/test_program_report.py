@@ -13,6 +13,8 @@ from recorded import record_program as record
 from ablate.api import load_experiment
 from ablate.errors import RecordError, StudyError
 from ablate.program_experiment import ProgramExperiment
+from ablate.records.adopted import write_adopted
+from ablate.records.earlier import find_earlier
 from ablate.records.merge import merge_runs
 from ablate.report.export import export_study
 from ablate.report.report import report_page
@@ -130,6 +132,26 @@ def test_decide_by_another_measure_needs_no_run(of: ProgramExperiment, tmp_path:
     found = load_experiment(tmp_path / "study.yaml", ["measures=[f1]"], runs=of.runs)
     with pytest.raises(RecordError, match="reported no f1; allowed in 'decide_by': accuracy, loss"):
         assert found.report().document
+
+
+def test_adopted_records_are_reported_and_travel(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY.replace('{seed}"}', '{seed}", files: [train.py]}'))
+    (tmp_path / "train.py").touch()
+    before = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
+    assert isinstance(before, ProgramExperiment)
+    for trial in before.trials():
+        record(before.runs, trial, [{"epoch": 1, "accuracy": trial.seed / 10, "loss": 1.0}])
+    (tmp_path / "train.py").write_text("edited")
+    now = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
+    assert isinstance(now, ProgramExperiment)
+    earlier = find_earlier(now.runs, {trial.id: trial.definition for trial in now.trials()})
+    write_adopted(now.runs, {id: {"record": one.record.id, "code": one.codes} for id, (one,) in earlier.items()})
+    report = now.report()
+    assert report.trials["id"].tolist() == [trial.id for trial in before.trials()]
+    assert any("15 records under an earlier train.py" in line for line in report.made_with())
+    report_page([report])
+    kept = report.keep_records(tmp_path / "kept")
+    assert kept and kept.trials == 15 and load_experiment(tmp_path / "study.yaml", runs=tmp_path / "kept").begun
 
 
 def test_no_measure_takes_the_place_of_another_column(of: ProgramExperiment, tmp_path: Path) -> None:
