@@ -125,6 +125,10 @@ def same(logits, labels):
     return torch.nn.functional.cross_entropy(logits, labels)
 
 
+def last_layer(network, lr):
+    return torch.optim.SGD([*network.parameters()][-2:], lr)
+
+
 class Writes:
     loss = staticmethod(writes)
 
@@ -266,6 +270,44 @@ def test_the_average_is_what_is_tested(make: Make) -> None:
     for size in testing.batches.sizes:
         testing.step(size)
     assert testing.scores().loss == attempt.rows[-1]["test_loss"]
+
+
+def test_muon_skips_a_step_with_an_overflow_and_clips_gradients_that_are_unscaled(make: Make) -> None:
+    attempt = make(optimizer="muon", precision="float16", clip_norm=1.0)
+    training, parameters = attempt.training, list(attempt.network.parameters())
+    assert training.scaler is not None
+    training.batched = None
+    training.begin(1)
+
+    def step(of_matrices: float) -> None:
+        def backward(*batch: Any) -> None:
+            training.scaler.scale(torch.zeros(()))  # type: ignore[union-attr]
+            for one in parameters:
+                one.grad = torch.full_like(one, of_matrices if one.ndim > 1 else 65536.0)
+
+        training.backward = backward  # type: ignore[method-assign]
+        training.prepare(16)
+        training.step(16)
+
+    before = [one.detach().clone() for one in parameters]
+    step(float("inf"))
+    assert all(map(torch.equal, before, parameters))
+    step(32768.0)  # of the scale that is then halved
+    assert not any(map(torch.equal, before, parameters))
+    gradients = torch.cat([one.grad.flatten() for one in parameters if one.grad is not None])
+    assert gradients.norm().item() == pytest.approx(1, rel=1e-4) and gradients.max() < 2.1 * gradients.min()
+
+
+def test_gradients_that_an_own_optimizer_does_not_use_do_not_add_up(make: Make) -> None:
+    attempt = make(optimizer={"python": "mine:last_layer"}, clip_norm=0.1)
+    backward, parameters = attempt.training.backward, list(attempt.network.parameters())
+
+    def checked(*batch: Any) -> None:
+        assert all(one.grad is None for one in parameters)
+        backward(*batch)
+
+    attempt.training.backward = checked  # type: ignore[method-assign]
+    train(attempt)
 
 
 def rates(steps: int = 10, epochs: int = 4, **fields: Any) -> list[float]:
