@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ablate.errors import DataError
 from ablate.files import read_file, write_atomically
@@ -59,7 +59,7 @@ def keep_newest(directory: Path, keep: int) -> None:
 
 def weight_bytes(network: nn.Module) -> int:
     """The bytes of a network's weights and running statistics."""
-    return sum(tensor.nbytes for tensor in network.state_dict().values())
+    return sum(tensor.nbytes for tensor in network.state_dict().values() if isinstance(tensor, Tensor))
 
 
 def most_bytes(network: nn.Module, recipe: Recipe) -> int:

@@ -23,7 +23,9 @@ from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train import attempt as attempts
 from ablate.train.attempt import Attempt
+from ablate.train.average import Average
 from ablate.train.batches import balanced, chances_of
+from ablate.train.checkpoint import weight_bytes
 from ablate.train.job import Job
 from ablate.train.mixing import Mixer, draw_mixing
 from ablate.train.optimization import Rates, make_optimizer, start_epoch
@@ -270,6 +272,39 @@ def test_the_average_is_what_is_tested(make: Make) -> None:
     for size in testing.batches.sizes:
         testing.step(size)
     assert testing.scores().loss == attempt.rows[-1]["test_loss"]
+
+
+class Own(nn.Module):
+    """A network with a weight of two names, complex numbers, and a state that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.other.weight = self.one.weight
+        self.waves = nn.Parameter(torch.zeros(3, dtype=torch.complex64))
+        self.seen = [0]
+
+    def get_extra_state(self) -> list[int]:
+        return self.seen
+
+    def set_extra_state(self, state: list[int]) -> None:
+        self.seen = state
+
+
+def test_the_average_of_shared_and_complex_weights_and_of_a_state() -> None:
+    network, mean = Own(), Own()
+    average = Average(Recipe.named("wrn_cifar", ema=0.75), network, mean, 10)
+    before = network.one.weight.detach().clone()
+    with torch.no_grad():
+        network.one.weight += 1
+        network.waves += 4 + 8j
+    average.update()
+    network.seen.append(1)
+    average.end_epoch()
+    network.seen.append(2)
+    assert torch.allclose(mean.one.weight, before + 0.25) and mean.other.weight is mean.one.weight
+    assert torch.allclose(mean.waves, torch.full((3,), 1 + 2j)) and mean.seen == [0, 1]
+    assert weight_bytes(network) == 2 * 16 + 24
 
 
 def test_muon_skips_a_step_with_an_overflow_and_clips_gradients_that_are_unscaled(make: Make) -> None:
