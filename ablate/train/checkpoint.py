@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ablate.errors import DataError
+from ablate.errors import DataError, NotationError
 from ablate.files import read_file, write_atomically
 from ablate.study.recipe import Recipe
 
@@ -44,6 +45,27 @@ def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any]) -> None:
     write_atomically(_hash_path(path), hashlib.sha256(data).hexdigest().encode())
     write_atomically(path, data)
     keep_newest(directory, KEPT)
+
+
+def check_state(state: dict[str, Any]) -> None:
+    """Check that a state could be read again, as a user's own code may keep other values in it.
+
+    Args:
+        state: As in save_checkpoint().
+
+    Raises:
+        NotationError: It could not.
+    """
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+        torch.load(io.BytesIO(buffer.getbuffer()), map_location="cpu", weights_only=True)
+    except (pickle.PickleError, AttributeError, TypeError, RuntimeError) as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = found[1] if found else type(error).__name__
+        raise NotationError(
+            f"own code has a state that no checkpoint can hold ({what}); allowed: tensors and plain values"
+        ) from None
 
 
 def keep_newest(directory: Path, keep: int) -> None:

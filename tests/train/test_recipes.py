@@ -131,6 +131,17 @@ def last_layer(network, lr):
     return torch.optim.SGD([*network.parameters()][-2:], lr)
 
 
+class Numbers:
+    def loss(self, logits, labels):
+        return torch.nn.functional.cross_entropy(logits, labels)
+
+    def state_dict(self):
+        return {"seen": numpy.ones(2)}
+
+    def load_state_dict(self, state):
+        pass
+
+
 class Writes:
     loss = staticmethod(writes)
 
@@ -343,6 +354,14 @@ def test_gradients_that_an_own_optimizer_does_not_use_do_not_add_up(make: Make) 
 
     attempt.training.backward = checked  # type: ignore[method-assign]
     train(attempt)
+
+
+def test_a_state_of_own_code_that_cannot_be_resumed_is_refused_at_the_first_checkpoint(make: Make) -> None:
+    """Otherwise the checkpoint would be taken for a damaged one, and the training begun anew each time."""
+    attempt = make(python="mine:Numbers")
+    with pytest.raises(NotationError, match=r"no checkpoint can hold \(numpy.*; allowed: tensors and plain values"):
+        list(train_side_by_side([attempt], lambda: True, lambda row: None))
+    assert not list(attempt.directory.glob("checkpoint-*"))
 
 
 def rates(steps: int = 10, epochs: int = 4, **fields: Any) -> list[float]:
