@@ -128,7 +128,7 @@ class OwnCode:
                 known = f"its args and {', '.join(offered)}" if offered else "its args"
                 raise NotationError(f"{self.python} needs a value for its parameter '{name}'; it receives {known}")
         for name in needed:
-            if name not in named and not every:
+            if name not in named:  # **given receives what a study sets alone
                 raise NotationError(f"{self.python} has no parameter '{name}'; it must take {' and '.join(needed)}")
 
 

@@ -94,6 +94,13 @@ def test_a_signature_that_does_not_fit(folder: Path, name: str, args: dict[str, 
     assert str(caught.value).startswith(message)
 
 
+def test_a_parameter_that_is_needed_has_a_name(folder: Path) -> None:
+    """Nothing of what ablate offers is passed in **others."""
+    read(folder, "takes_all").check("x", "seed", needed=["x"])
+    with pytest.raises(NotationError, match="own_things:takes_all has no parameter 'seed'; it must take x and seed"):
+        read(folder, "takes_all").check("x", "seed", needed=["x", "seed"])
+
+
 def test_a_parameter_without_a_value(folder: Path) -> None:
     with pytest.raises(NotationError, match="needs a value for its parameter 'x'; it receives its args and step"):
         read(folder, "scale").check("step")

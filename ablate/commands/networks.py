@@ -10,6 +10,7 @@ import typer
 from ablate.commands.options import Json, Root, one_of, parse_path, print_json, print_text, say
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError, describe
+from ablate.study.tasks import CLASSIFICATION
 
 if TYPE_CHECKING:
     from ablate.nets.architecture import Architecture
@@ -109,7 +110,9 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            "--data", help="The data set, such as imagenet.", **one_of(DATA_SETS, lambda entry: entry.channels is not None)
+            "--data",
+            help="The data set, such as imagenet.",
+            **one_of(DATA_SETS, lambda entry: entry.channels is not None and entry.task == CLASSIFICATION),
         ),
     ],
     data_root: Root = None,

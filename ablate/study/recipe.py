@@ -106,14 +106,15 @@ class Initialization(Part):
 
 
 class SeedOf(Part):
-    """What the seed of a trial decides besides the first weights and dropout."""
+    """What the seed of a trial decides besides the first weights."""
 
-    order: Annotated[Literal["trial", "fixed"], Field(description="fixed: all seeds share order and augmentation")] = (
-        "trial"
-    )
+    order: Annotated[
+        Literal["trial", "fixed"],
+        Field(description="fixed: all seeds share order, augmentation and every other draw, but not the first weights"),
+    ] = "trial"
 
     def __str__(self) -> str:
-        return "the order of the images" if self.order == "trial" else "all but the order of the images"
+        return "the order of the images" if self.order == "trial" else "the first weights alone"
 
 
 class Recipe(Frozen):

@@ -25,7 +25,7 @@ from ablate.records.records import trial_directory
 from ablate.records.result import CODE, FINAL
 from ablate.study.tasks import CLASSIFICATION
 from ablate.train.batches import TrainingBatches
-from ablate.train.checkpoint import keep_newest, load_checkpoint, most_bytes, save_checkpoint, weight_bytes
+from ablate.train.checkpoint import check_state, keep_newest, load_checkpoint, most_bytes, save_checkpoint, weight_bytes
 from ablate.train.job import Job
 from ablate.train.last_epoch import LastEpoch
 from ablate.train.optimization import make_optimizer, restore, start_epoch
@@ -105,6 +105,7 @@ class Attempt:
         self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
+        self.state_checked = not (recipe.own_code or trial.architecture.code)  # else before the first checkpoint
         # Of a checkpoint; then of the last one.
         self.save_seconds = LEAST_SECONDS + 2 * weight_bytes(self.network) / WRITTEN_A_SECOND
         if group.is_first:
@@ -225,6 +226,9 @@ class Attempt:
                 **({"recipe": own} if self.hooks and (own := self.hooks.state()) is not None else {}),
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
             }
+            if not (self.state_checked or self.ended):
+                check_state(state)
+                self.state_checked = True
             save_checkpoint(self.directory, epoch, state)
             self.saved_at = time.monotonic()
             self.save_seconds = self.saved_at - begun

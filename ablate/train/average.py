@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ablate.kinds.schedules import epochs_of
 from ablate.study.recipe import Recipe
@@ -13,7 +15,8 @@ class Average:
     """Keeps a network at the exponential moving average of another one's weights and running statistics.
 
     After each update, average = decay * average + (1 - decay) * weights. In the warm-up the average is a copy of the
-    weights. Whole numbers, such as the batches that batch norm has counted, are copied at the end of an epoch.
+    weights. Whole numbers, such as the batches that batch norm has counted, are copied at the end of an epoch, and so is
+    the state that a user's own modules return from get_extra_state().
 
     Args:
         recipe: Says the decay and the warm-up.
@@ -31,9 +34,13 @@ class Average:
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
         theirs = average.state_dict(keep_vars=True)
-        pairs = [(theirs[name], one.detach()) for name, one in network.state_dict(keep_vars=True).items()]
-        self.pairs = [(mean.detach(), one) for mean, one in pairs if one.is_floating_point()]
-        self.counters = [(mean, one) for mean, one in pairs if not one.is_floating_point()]
+        states = network.state_dict(keep_vars=True).items()
+        both = [(theirs[name], one) for name, one in states if isinstance(one, Tensor)]
+        unique = {id(mean): (_real(mean), _real(one)) for mean, one in both}  # shared weights have several names
+        self.pairs = [(mean, one) for mean, one in unique.values() if one.is_floating_point()]
+        self.counters = [(mean, one) for mean, one in unique.values() if not one.is_floating_point()]
+        modules = zip(average.modules(), network.modules())
+        self.own = [pair for pair in modules if type(pair[1]).get_extra_state is not nn.Module.get_extra_state]
         self.follow = torch.zeros((), device=next(network.parameters()).device)  # read by a CUDA graph at each step
         self.set_step(0)
 
@@ -53,6 +60,14 @@ class Average:
 
     @torch.no_grad()
     def end_epoch(self) -> None:
-        """Copy the whole numbers."""
+        """Copy the whole numbers, and the state of a user's own modules that is no tensor."""
         for mean, one in self.counters:
             mean.copy_(one)
+        for module, other in self.own:
+            module.set_extra_state(deepcopy(other.get_extra_state()))
+
+
+def _real(tensor: Tensor) -> Tensor:
+    """A tensor without its gradient; complex numbers as pairs of real ones that share their memory."""
+    tensor = tensor.detach()
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor

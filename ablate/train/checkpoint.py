@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ablate.errors import DataError
+from ablate.errors import DataError, NotationError
 from ablate.files import read_file, write_atomically
 from ablate.study.recipe import Recipe
 
@@ -46,6 +47,27 @@ def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any]) -> None:
     keep_newest(directory, KEPT)
 
 
+def check_state(state: dict[str, Any]) -> None:
+    """Check that a state could be read again, as a user's own code may keep other values in it.
+
+    Args:
+        state: As in save_checkpoint().
+
+    Raises:
+        NotationError: It could not.
+    """
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+        torch.load(io.BytesIO(buffer.getbuffer()), map_location="cpu", weights_only=True)
+    except (pickle.PickleError, AttributeError, TypeError, RuntimeError) as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = found[1] if found else type(error).__name__
+        raise NotationError(
+            f"own code has a state that no checkpoint can hold ({what}); allowed: tensors and plain values"
+        ) from None
+
+
 def keep_newest(directory: Path, keep: int) -> None:
     """Remove all but the newest checkpoints.
 
@@ -59,7 +81,7 @@ def keep_newest(directory: Path, keep: int) -> None:
 
 def weight_bytes(network: nn.Module) -> int:
     """The bytes of a network's weights and running statistics."""
-    return sum(tensor.nbytes for tensor in network.state_dict().values())
+    return sum(tensor.nbytes for tensor in network.state_dict().values() if isinstance(tensor, Tensor))
 
 
 def most_bytes(network: nn.Module, recipe: Recipe) -> int:

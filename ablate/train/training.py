@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -77,6 +80,11 @@ class Training(Pass):
         cast = recipe.arithmetic.cast
         self.batched = None if plain or other else BatchedCasts(network, getattr(torch, cast) if cast else None)
         self.scaler = torch.amp.GradScaler(self.device.type) if recipe.arithmetic.scaled else None
+        # The scaler takes gradients from the groups of an optimizer. Those of Muon have none before its step; those of a
+        # user's own may have some parameters only, where clipping needs all.
+        every = {"param_groups": [{"params": list(self.own.parameters())}], "step": lambda: self.optimizer.step()}
+        on_device = getattr(optimizer, "_step_supports_amp_scaling", False)
+        self.scaled: Any = optimizer if on_device else SimpleNamespace(**every)
 
     @property
     def capturable(self) -> bool:
@@ -121,6 +129,7 @@ class Training(Pass):
         """Train on one batch."""
         images, labels = self.changed(*self.batches.take(size))
         self.optimizer.zero_grad(set_to_none=True)
+        self.own.zero_grad(set_to_none=True)  # a user's own optimizer may have some of the parameters only
         parts = self.recipe.accumulate
         for part in zip(images.tensor_split(parts), labels.tensor_split(parts)) if parts > 1 else ((images, labels),):
             self.backward(*part, len(images))
@@ -131,11 +140,11 @@ class Training(Pass):
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
         if self.scaler and self.recipe.clip_norm:
-            self.scaler.unscale_(self.optimizer)
+            self.scaler.unscale_(self.scaled)
         if self.recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         if self.scaler:
-            self.scaler.step(self.optimizer)  # nothing where a gradient is not finite; the scale is then halved
+            self.scaler.step(self.scaled)  # nothing where a gradient is not finite; the scale is then halved
             self.scaler.update()
         else:
             self.optimizer.step()

@@ -245,6 +245,7 @@ def test_what_cannot_be_evaluated_is_one_line(
     assert "damaged" in line("--classes", CLASSES, file=damaged)
 
     assert "image_folder: --classes and --image-size must be given" in line("--data", "image_folder")
+    assert "--data': found 'coco'; allowed: digits" in line("--data", "coco")
     assert "digits: --image-size: found 32; allowed: 8" in line("--data", "digits", "--image-size", 32)
 
     fewer = tmp_path / "fewer" / "val"

@@ -23,7 +23,9 @@ from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train import attempt as attempts
 from ablate.train.attempt import Attempt
+from ablate.train.average import Average
 from ablate.train.batches import balanced, chances_of
+from ablate.train.checkpoint import weight_bytes
 from ablate.train.job import Job
 from ablate.train.mixing import Mixer, draw_mixing
 from ablate.train.optimization import Rates, make_optimizer, start_epoch
@@ -123,6 +125,21 @@ def writes(logits, labels):
 
 def same(logits, labels):
     return torch.nn.functional.cross_entropy(logits, labels)
+
+
+def last_layer(network, lr):
+    return torch.optim.SGD([*network.parameters()][-2:], lr)
+
+
+class Numbers:
+    def loss(self, logits, labels):
+        return torch.nn.functional.cross_entropy(logits, labels)
+
+    def state_dict(self):
+        return {"seen": numpy.ones(2)}
+
+    def load_state_dict(self, state):
+        pass
 
 
 class Writes:
@@ -266,6 +283,85 @@ def test_the_average_is_what_is_tested(make: Make) -> None:
     for size in testing.batches.sizes:
         testing.step(size)
     assert testing.scores().loss == attempt.rows[-1]["test_loss"]
+
+
+class Own(nn.Module):
+    """A network with a weight of two names, complex numbers, and a state that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.other.weight = self.one.weight
+        self.waves = nn.Parameter(torch.zeros(3, dtype=torch.complex64))
+        self.seen = [0]
+
+    def get_extra_state(self) -> list[int]:
+        return self.seen
+
+    def set_extra_state(self, state: list[int]) -> None:
+        self.seen = state
+
+
+def test_the_average_of_shared_and_complex_weights_and_of_a_state() -> None:
+    network, mean = Own(), Own()
+    average = Average(Recipe.named("wrn_cifar", ema=0.75), network, mean, 10)
+    before = network.one.weight.detach().clone()
+    with torch.no_grad():
+        network.one.weight += 1
+        network.waves += 4 + 8j
+    average.update()
+    network.seen.append(1)
+    average.end_epoch()
+    network.seen.append(2)
+    assert torch.allclose(mean.one.weight, before + 0.25) and mean.other.weight is mean.one.weight
+    assert torch.allclose(mean.waves, torch.full((3,), 1 + 2j)) and mean.seen == [0, 1]
+    assert weight_bytes(network) == 2 * 16 + 24
+
+
+def test_muon_skips_a_step_with_an_overflow_and_clips_gradients_that_are_unscaled(make: Make) -> None:
+    attempt = make(optimizer="muon", precision="float16", clip_norm=1.0)
+    training, parameters = attempt.training, list(attempt.network.parameters())
+    assert training.scaler is not None
+    training.batched = None
+    training.begin(1)
+
+    def step(of_matrices: float) -> None:
+        def backward(*batch: Any) -> None:
+            training.scaler.scale(torch.zeros(()))  # type: ignore[union-attr]
+            for one in parameters:
+                one.grad = torch.full_like(one, of_matrices if one.ndim > 1 else 65536.0)
+
+        training.backward = backward  # type: ignore[method-assign]
+        training.prepare(16)
+        training.step(16)
+
+    before = [one.detach().clone() for one in parameters]
+    step(float("inf"))
+    assert all(map(torch.equal, before, parameters))
+    step(32768.0)  # of the scale that is then halved
+    assert not any(map(torch.equal, before, parameters))
+    gradients = torch.cat([one.grad.flatten() for one in parameters if one.grad is not None])
+    assert gradients.norm().item() == pytest.approx(1, rel=1e-4) and gradients.max() < 2.1 * gradients.min()
+
+
+def test_gradients_that_an_own_optimizer_does_not_use_do_not_add_up(make: Make) -> None:
+    attempt = make(optimizer={"python": "mine:last_layer"}, clip_norm=0.1)
+    backward, parameters = attempt.training.backward, list(attempt.network.parameters())
+
+    def checked(*batch: Any) -> None:
+        assert all(one.grad is None for one in parameters)
+        backward(*batch)
+
+    attempt.training.backward = checked  # type: ignore[method-assign]
+    train(attempt)
+
+
+def test_a_state_of_own_code_that_cannot_be_resumed_is_refused_at_the_first_checkpoint(make: Make) -> None:
+    """Otherwise the checkpoint would be taken for a damaged one, and the training begun anew each time."""
+    attempt = make(python="mine:Numbers")
+    with pytest.raises(NotationError, match=r"no checkpoint can hold \(numpy.*; allowed: tensors and plain values"):
+        list(train_side_by_side([attempt], lambda: True, lambda row: None))
+    assert not list(attempt.directory.glob("checkpoint-*"))
 
 
 def rates(steps: int = 10, epochs: int = 4, **fields: Any) -> list[float]:

@@ -17,7 +17,7 @@ from ablate.data.augmentation_lists import read_augmentation
 from ablate.data.tensors import LabelledTensors, mean_and_std, normalize
 from ablate.errors import StudyError
 from ablate.kinds.recipes import RECIPES
-from ablate.nets.build import build, initialize
+from ablate.nets.build import Dropout, build, initialize
 from ablate.nets.families import blueprint
 from ablate.nets.initialization import ends_with_batch_norm
 from ablate.nets.notation import parse_architecture
@@ -27,6 +27,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.train.batches import TrainingBatches
 from ablate.train.optimization import Rates, make_optimizer, start_epoch
+from ablate.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -212,4 +213,12 @@ def test_runs_that_share_the_order_of_the_images(order: str, alike: bool) -> Non
     first, second, other_first, _ = drawn
     assert alike == all(map(torch.equal, first, other_first))
     assert not torch.equal(first[0], second[0])
+    dropped = []
+    for seed in (0, 1):
+        network = torch.nn.Sequential(Dropout(0.5), torch.nn.Flatten(), torch.nn.Linear(3072, 10))
+        batches = TrainingBatches(part, mean_and_std(images), Data.named("cifar10"), recipe, seed)
+        Training(network, make_optimizer(recipe, network), batches, recipe).begin(1)
+        dropped.append(network[0](torch.ones(64)))
+    assert alike == torch.equal(*dropped)
+    assert str(recipe.seed_of) == ("the first weights alone" if alike else "the order of the images")
     assert Recipe.named("wrn_cifar", seed_of=order).identity().get("seed_of") == ({"order": "fixed"} if alike else None)
