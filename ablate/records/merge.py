@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from ablate.data.copies import Copy
 from ablate.errors import RecordError
 from ablate.files import (
     ID,
@@ -198,6 +199,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     choices, conflicts = plan_choices(sources, into)
     chosen = [(runs, one) for runs in (into, *sources) if (one := remembered_precision(runs))]
     conflicts += [contradiction(*chosen[0], other) for _, other in chosen[1:] if other.name != chosen[0][1].name]
+    conflicts += _other_copies((into, *sources))
     kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in storages]
     equal = 0
     for name, directories in sorted(places.items()):
@@ -225,6 +227,18 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     probes, searches = _newer_probes(sources, into), tuple(newest_searches(sources, into))
     found_out = tuple(conflicts), tuple(kept), tuple(passed_over)
     return MergePlan(into, tuple(copies), probes, tuple(choices), searches, equal, *found_out)
+
+
+def _other_copies(directories: Iterable[Path]) -> list[str]:
+    """The data sets in whose place two directories remember different images: commands would find those of one alone."""
+    first: dict[str, tuple[Path, Copy]] = {}
+    all_copies = [(runs, copy) for runs in directories for copy in remembered_copies(runs)]
+    both = [(*first.setdefault(copy.data_set, (runs, copy)), runs, copy) for runs, copy in all_copies]
+    return [
+        f"{copy.data_set} is the {copy.words} in {runs}, and the {other.words} in {elsewhere}; merge them apart"
+        for runs, copy, elsewhere, other in both
+        if copy.words != other.words
+    ]
 
 
 def _other_definitions(directories: Sequence[Path]) -> list[str]:

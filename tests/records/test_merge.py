@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from ablate.commands.outcome_text import merge_text
+from ablate.data.copies import Copy
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.records import merge
@@ -19,6 +20,7 @@ from ablate.records.epochs import append_epoch
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
 from ablate.records.records import read_record, trial_state
+from ablate.records.remembered import remember_copies, remembered_copies
 from ablate.records.timings import Milliseconds, Probe, Workload, read_probes, write_probe
 
 LOG = b'json_stats: {"model":"nin","n_parameters":1007242,"epoch":1,"lr":0.1,"loss":0.5,"test_acc":90}\n'
@@ -312,3 +314,16 @@ def test_a_merge_killed_between_its_renames_loses_nothing(places: tuple[Path, Pa
     merge_runs([a], into)
     assert content(unfinished) == before and trial_state(into, identity(0)) == "recorded"
     assert not list(into.glob(".*.merging"))
+
+
+def test_copies_of_one_data_set_in_other_words_are_not_merged(tmp_path: Path) -> None:
+    for seed, (name, words) in enumerate([("a", "JPEG copy"), ("b", "JPEG copy"), ("c", "PNG copy")]):
+        trial(tmp_path / name, seed)
+        remember_copies(tmp_path / name, [Copy("cifar10", words, f"/{name}")])
+    a, b, c = (tmp_path / name for name in "abc")
+    plan = merge_runs([a, b, c], tmp_path / "all")
+    assert plan.conflicts == (f"cifar10 is the JPEG copy in {a}, and the PNG copy in {c}; merge them apart",)
+    assert not (tmp_path / "all").exists()
+    assert not merge_runs([a, b], tmp_path / "all").conflicts
+    assert remembered_copies(tmp_path / "all") == (Copy("cifar10", "JPEG copy", None),)
+    assert len(merge_runs([c], tmp_path / "all").conflicts) == 1
