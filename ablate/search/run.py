@@ -70,7 +70,12 @@ def _run_drivers(drivers: list[SearchDriver], backend: Backend, url: str, consol
             driver.summary.candidates, driver.summary.done_before = driver.count_planned(), driver.count_ended()
     total, before = (sum(getattr(one.summary, key) for one in drivers) for key in ("candidates", "done_before"))
     progress = SearchProgress(total, before, [slot.name for slot in slots], console, options.quiet, first.decision)
-    stop = Stop(lambda: progress.say(f"{first.candidates.stopping}; Ctrl-C again stops now"))
+
+    def announce() -> None:
+        if stop.exit_code != 2:  # an error has a line of its own
+            progress.say(f"{first.candidates.stopping}; Ctrl-C again stops now")
+
+    stop = Stop(announce)
     with ExitStack() as stack:
         stack.enter_context(storage_errors(url))
         for driver in drivers:

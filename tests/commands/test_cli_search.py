@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from waiting import wait_for
 from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
 from ablate.launch.options import RunOptions
+from ablate.schedule.tasks import Stop
 from ablate.search import storage
 from ablate.search.drivers import WORKER, heartbeat, register_driver
 
@@ -268,6 +270,16 @@ def test_a_storage_that_cannot_be_had_is_one_line_without_its_password(ablate: C
     assert trainings(tmp_path / "runs") == before
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+
+
+def test_an_error_of_a_search_is_not_announced_as_an_interruption(ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_slowly(self: Stop, level: int, exit_code: int) -> None:
+        raise_to(self, level, exit_code)
+        time.sleep(2)  # as on a busy machine, so that the announcing thread sees it
+
+    raise_to = Stop.raise_to
+    monkeypatch.setattr(Stop, "raise_to", raise_slowly)
+    assert refused(ablate("search", "search.yaml", "--storage", "sqlite://", "--device", "cpu"))
 
 
 @pytest.mark.parametrize("command", ["status", "plan", "report"])
