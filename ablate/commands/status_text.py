@@ -11,7 +11,7 @@ from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.table import Column, make_table
 from ablate.report.writers.plain import table_text
 from ablate.schedule.durations import duration
-from ablate.study.axis_text import plain, short_axis
+from ablate.study.axis_text import short_axis, values_text
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
@@ -108,7 +108,7 @@ def _tuning_rows(tuning: list[dict[str, Any]], states: dict[str, list[str]]) -> 
     """A row for each variant that is tuned, then for those that are trained at their own values."""
     rows = []
     for one in tuning:
-        chosen = ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in (one["chosen"] or {}).items()) or "open"
+        chosen = values_text({short_axis(axis): value for axis, value in (one["chosen"] or {}).items()}) or "open"
         tried = ", ".join(f"{n} {state}" for state, n in one["candidates"].items())
         rows.append([one["net"], chosen, tried, count_states(states.get(one["net"], ())) or DASH])
     names = {one["net"] for one in tuning}

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 from ablate.errors import AblateError, StudyError
 from ablate.search.distributions import Pick, all_distributions, optuna_params, pick_values
 from ablate.search.optuna_internals import enqueued_params, forget_gp_draw
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import values_text
 from ablate.study.search import Search
 
 CheckValues = Callable[[dict[str, Any]], object]  # raises AblateError if no candidate can have these values of axes
@@ -168,7 +168,7 @@ def check_enqueued(search: Search, check: CheckValues) -> None:
         try:
             draw_params(search, check, 0, optuna_params(search, values))
         except StudyError as error:
-            named = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+            named = values_text(values)
             raise StudyError(f"enqueue: {named}: {error}") from None
 
 

@@ -20,7 +20,7 @@ from ablate.report.tuned import Tuned
 from ablate.schedule.shards import assign_shards
 from ablate.search.candidates import Candidates
 from ablate.search.experiment import SearchExperiment, candidates_of, describe_parameter
-from ablate.study.axis_text import plain, short_axis
+from ablate.study.axis_text import short_axis, values_text
 from ablate.study.program import ProgramStudy
 from ablate.study.space import allows
 from ablate.study.study import Study
@@ -211,7 +211,7 @@ def _choice_text(choice: Choice, tuning: Tuning[Any]) -> str:
 
 def _values_text(values: Mapping[str, Any]) -> str:
     """Values in words, such as "lr 0.05, weight_decay 0"."""
-    return ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in values.items())
+    return values_text({short_axis(axis): value for axis, value in values.items()})
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,15 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+def values_text(values: Mapping[str, Any]) -> str:
+    """Values by axis as text: "depth 16, recipe.lr 0.05".
+
+    Args:
+        values: As plain() takes them, by axis.
+    """
+    return ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+
+
 def short_axis(axis: str) -> str:
     """The name of an axis in labels, headers and legends: without its group, and without "args".
 

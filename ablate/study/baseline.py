@@ -13,7 +13,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.families import arguments_of
 from ablate.nets.notation import parse_architecture
 from ablate.study.axes import SAME, Networks, architecture_of, dotted, for_imagenet
-from ablate.study.axis_text import ARGUMENT, plain
+from ablate.study.axis_text import ARGUMENT, plain, values_text
 from ablate.study.designs import reference_rows
 from ablate.study.labels import label
 from ablate.study.make_variant import make_variant
@@ -122,7 +122,7 @@ def _by_axes(study: Study, enumeration: Enumeration, values: dict[str, Any], pla
     for axis in values:
         if ("depth" if axis == "N" else axis) in solved:
             raise StudyError(f"{place}: baseline: {axis} is solved by the budget; name an axis that is written")
-    said = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+    said = values_text(values)
     networks, errors, key = Networks(study), list[str](), Identities().key
     what = f"{place}: baseline: {said}"
     lookup = Lookup(enumeration.variants, key, lambda variant: _near(key(variant)), what, label)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ablate.errors import StudyError, describe
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import values_text
 from ablate.study.decision import ShownMeasure
 from ablate.study.document import Document, KeyPath, is_whole
 from ablate.study.expression import compile_expression
@@ -117,7 +117,7 @@ def program_candidate_maker(study: ProgramStudy) -> Callable[[dict[str, Any]], P
     holds = compile_expression(text) if text else None
 
     def make(values: dict[str, Any]) -> ProgramVariant:
-        label, axes = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items()), {**study.base, **values}
+        label, axes = values_text(values), {**study.base, **values}
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
@@ -158,7 +158,7 @@ def _check_complete(document: Document, wanted: list[str], base: dict[str, Any],
             named = {above for part in parts for above, _ in part.when}
             for values in itertools.islice(grid(_closed(named, parameters)), MAX_GRID):
                 if not any(present(part, values) for part in parts):
-                    told = ", ".join(f"{above} {plain(value)}" for above, value in values.items())
+                    told = values_text(values)
                     document.fail(
                         (SEARCH, "space", axis),
                         f"{{{axis}}} of program.command has no value with {told}; add one to 'base'",

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
-from ablate.study.axis_text import in_words, plain
+from ablate.study.axis_text import in_words, plain, values_text
 from ablate.study.baseline import Lookup
 from ablate.study.design_file import Axis, Row, kind_of, read_design
 from ablate.study.design_schema import DESIGNS
@@ -221,7 +221,7 @@ def read_program_baselines(
             document.fail(("baseline", axis), f"baseline: unknown axis '{axis}'; {known}")
         check_value(document, ("baseline", axis), axis, value)
 
-    said, place = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items()), document.place("baseline")
+    said, place = values_text(named), document.place("baseline")
     lookup = Lookup(variants, ProgramVariant.words, _as_numbers, f"{place}: baseline: {said}", lambda variant: variant.net)
     found = tuple(lookup.find(replace(variant, axes={**variant.axes, **named})) for variant in variants)
     if not any(found):

@@ -22,7 +22,7 @@ from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.families import arguments_of, axes_of, count_network
 from ablate.own_modules import takes_argument
 from ablate.study.axes import BESIDE, dotted, with_argument
-from ablate.study.axis_text import plain
+from ablate.study.axis_text import plain, values_text
 from ablate.study.data import HeldOut, hold_out
 from ablate.study.decision import VALIDATION_ERROR
 from ablate.study.expression import compile_expression, names_in
@@ -127,8 +127,8 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
                 rule = next(rule for rule in rules if not excluded(study, holds, variant, rule))
                 if why := excluded(study, holds, _changed(study, variant, values), rule):
                     raise StudyError(f"{place}: {why}")
-            shown = [f"{axis} {plain(value)}" for axis, value in values.items() if not axis.startswith(BESIDE)]
-            return replace(made, net=", ".join([made.net, *shown]))
+            shown = {axis: value for axis, value in values.items() if not axis.startswith(BESIDE)}
+            return replace(made, net=f"{made.net}, {values_text(shown)}" if shown else made.net)
 
         def at(values: Mapping[str, Any], variant: Variant = variant) -> Variant:
             made = _changed(study, variant, values)
@@ -174,7 +174,7 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
         )  # fmt: skip
 
         def make(values: dict[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
-            label = ", ".join([variant.net, *(f"{axis} {plain(value)}" for axis, value in values.items())])
+            label = f"{variant.net}, {values_text(values)}"
             made = ProgramVariant(label, study.program, _changed_axes(variant, values))
             if holds and not holds(dict(made.axes)):
                 raise StudyError(f"{place}: {label} is excluded by where: {text}")
@@ -237,7 +237,7 @@ def _check_enqueued(tunings: Sequence[Tuning[V]]) -> None:
                 try:
                     one.make(values)
                 except AblateError as error:
-                    named = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+                    named = values_text(values)
                     raise StudyError(f"tune.enqueue: {named}: {error}") from None
 
 
