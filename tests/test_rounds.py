@@ -216,11 +216,21 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
     with pytest.raises(StudyError, match=r"seeds.until is not valid in a study with 'search'"):
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
-    assert few[-1] == "note: 6 seeds cannot decide any of 3 comparisons; use seeds.to: 9"
+    assert few[-1] == "note: 6 seeds cannot show a difference in any of 3 comparisons; use seeds.to: 9"
     families = ["Digits", *["CIFAR-10"] * 17]  # 9 seeds can decide the one, not the seventeen
     assert too_few_seeds(Rule(4, 9), families) == [
-        "note: 9 seeds cannot decide any of 17 comparisons on CIFAR-10; use seeds.to: 12"
+        "note: 9 seeds cannot show a difference in any of 17 comparisons on CIFAR-10; use seeds.to: 12"
     ]
+
+
+def test_seeds_that_can_show_no_difference_may_show_that_two_are_equivalent() -> None:
+    """The note says so little, as `equivalent` is claimed of one side at a time, with the whole level."""
+    rule = Rule(3, 8, margin=1.0)
+    (said,) = too_few_seeds(rule, [""] * 2)
+    assert said == "note: 8 seeds cannot show a difference in any of 2 comparisons; use seeds.to: 9"
+    alike, better = dict.fromkeys(range(8), 0.0), dict.fromkeys(range(8), -3.0)
+    followed = follow(rule, [(1, 0), (2, 0)], [0, 0], [alike, alike, better])
+    assert [course.verdict for course in followed.courses] == ["equivalent", "undecided"]
 
 
 def test_records_that_the_settings_did_not_ask_for_are_said_to_be_none_of_theirs(

@@ -74,7 +74,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     columns = [*_network_columns(analysis, shape, by_recipe, footnotes)]
     for title in titles:
         columns += _data_columns(analysis, shape, title, len(titles) == 1, footnotes)
-    columns += [*_size_columns(summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
+    columns += [*_size_columns(summaries), *_more_columns(analysis, titles), *_once_columns(analysis, titles)]
     columns += [*_extra_columns(analysis, titles), *_cost_columns(analysis)]
     axes = {id(summary): summary.axes for summary in summaries}
     rows_are = describe_design(shape.designs, _base(summaries, shape.designs), axes)
@@ -275,15 +275,17 @@ def _data_columns(
     yield _column("seeds", f"{of}n", seeds_cell, data=title, fold="stated", asked=not alone)
 
 
-def _more_columns(analysis: StudyAnalysis) -> Iterable[ShapedColumn]:
-    """The columns of the measures beside the error, where records have them, and of other published values."""
-    for measure in dict.fromkeys(one for summary in analysis.summaries for one in summary.more_measures):
-        if any(summary.median_of(measure.name) is not None for summary in analysis.summaries):
+def _more_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ShapedColumn]:
+    """The columns of the measures beside the error, where a data set's records have them, and of other published values."""
+    for title in titles:
+        summaries, of = analysis.on(title), "" if len(titles) == 1 else f"{title}, "
+        for measure in dict.fromkeys(one for summary in summaries for one in summary.more_measures):
+            if any(summary.median_of(measure.name) is not None for summary in summaries):
 
-            def median(summary: Summary, one: ShownMeasure = measure) -> Cell:
-                return number(summary.median_of(one.name, one.worst), format_of(one.unit).value)
+                def median(summary: Summary, one: ShownMeasure = measure) -> Cell:
+                    return number(summary.median_of(one.name, one.worst), format_of(one.unit).value)
 
-            yield _column("measures", _measure_title(measure, analysis.decision), median)
+                yield _column("measures", _measure_title(measure, analysis.decision, of), median, data=title)
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
@@ -298,10 +300,10 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ShapedColumn]:
         yield _column("other", f"{title} (published)", cell, only_published=other)
 
 
-def _measure_title(measure: ShownMeasure, by: Decision) -> str:
-    """The head of a measure's column, such as "Top-5 error, %"; it names the images if they are held out."""
+def _measure_title(measure: ShownMeasure, by: Decision, of: str) -> str:
+    """The head of a measure's column, such as "Top-5 error, %", with the data set before it; it names held-out images."""
     words = f"{by.split} {measure.words}" if by.split == "validation" or by.once else measure.words
-    return f"{words[:1].upper()}{words[1:]}{f', {measure.unit}' if measure.unit else ''}"
+    return f"{of or words[:1].upper()}{words if of else words[1:]}{f', {measure.unit}' if measure.unit else ''}"
 
 
 def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ShapedColumn]:

@@ -181,7 +181,7 @@ def asked_only(
 
 
 def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
-    """A line for each family of which no comparison can be decided with the most seeds of a rule.
+    """A line for each family in which the most seeds of a rule can show no difference; fewer may do to call two equivalent.
 
     Args:
         rule: Of the study.
@@ -195,7 +195,7 @@ def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
             enough = next((n for n in more if least_seeds(replace(rule, most=n), comparisons)), None)
             of = f"any of {counted(comparisons, 'comparison')}" + (f" on {title}" if len(set(families)) > 1 else "")
             than = f"use seeds.to: {enough}" if enough else f"nor can {MOST}"
-            lines.append(f"note: {counted(rule.most, 'seed')} cannot decide {of}; {than}")
+            lines.append(f"note: {counted(rule.most, 'seed')} cannot show a difference in {of}; {than}")
     return lines
 
 

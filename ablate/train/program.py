@@ -203,7 +203,7 @@ class _Attempt:
         while self._read_metrics():
             pass
         for line in self.metrics.rest():
-            self._hear(line, True)
+            self._hear(line, True, of_file=True)
         return stopping
 
     def _read_metrics(self, before: bool = False) -> bool:
@@ -222,13 +222,13 @@ class _Attempt:
             raise RunError(f"{self.file}: more than {MOST_METRICS:,} bytes; report once an epoch")
         for line in self.metrics.take(data):
             if (row := read_row(line, self.known)) and (not before or "epoch" in row):
-                self._keep(row, quiet=before)
+                self._keep(row, of_file=True, quiet=before)
         return True
 
-    def _hear(self, line: bytes, is_rows: bool) -> None:
+    def _hear(self, line: bytes, is_rows: bool, of_file: bool = False) -> None:
         """Keep a line of output: a row, or a line of the log."""
         if is_rows and (row := read_row(line, self.known)):
-            self._keep(row)
+            self._keep(row, of_file)
             return
         text = line.decode("utf-8", "replace")
         self.logged += len(line) + 1
@@ -240,9 +240,9 @@ class _Attempt:
             print(f"... more than {MOST_LOG:,} bytes; the rest is not kept", flush=True)
         self.said = printable(text.rstrip("\r").rpartition("\r")[2].strip())[:500] or self.said
 
-    def _keep(self, row: Mapping[str, Any], quiet: bool = False) -> None:
+    def _keep(self, row: Mapping[str, Any], of_file: bool, quiet: bool = False) -> None:
         """Add a row to the epochs, and report its epoch."""
-        if self.rows.add(row) and not quiet:
+        if self.rows.add(row, of_file) and not quiet:
             last = self.rows.rows[-1]
             told = {"trial": self.job.trial.id, "epochs": self.job.trial.epochs, "train_seconds": last["seconds"]}
             by = self.job.decide_by

@@ -67,6 +67,8 @@ class Rows:
 
     A row that has the number of an earlier epoch replaces it and all after it: the program trains from there again. A row
     without a number goes on with the present epoch until it repeats one of its measures; then it begins the next one.
+    Standard output and the file of metrics are read side by side, so that one may be ahead: neither replaces what the other
+    has told in this attempt.
 
     Args:
         directory: The trial's directory.
@@ -82,15 +84,17 @@ class Rows:
 
     def begin(self) -> None:
         """Begin an attempt: nothing is told yet."""
-        self.reached: int | None = None  # the present epoch
-        self.told: set[str] = set()  # its measures that are told
+        self.present: int | None = None  # the epoch that was told last
+        self.reached: dict[bool, int] = {}  # the same of each source
+        self.told: dict[int, dict[str, bool]] = {}  # by epoch: the measures that are told, and their source
         self.since = time.monotonic()
 
-    def add(self, reported: Mapping[str, Any]) -> bool:
+    def add(self, reported: Mapping[str, Any], of_file: bool = False) -> bool:
         """Add a reported row and return whether it changed what is kept.
 
         Args:
             reported: A JSON object with `epoch` or a measure.
+            of_file: Whether it is of the file of metrics, not of standard output.
 
         Raises:
             RunError: Its epoch is not a whole number, or there are too many rows.
@@ -103,16 +107,20 @@ class Rows:
         if "epoch" in reported:
             epoch = _whole(reported["epoch"])
         else:
-            epoch = 1 if self.reached is None else self.reached + bool(self.told & values.keys())
-        if epoch != self.reached:
-            self.reached, self.told = epoch, set()
-        passed = self._passed()
+            epoch = 1 if self.present is None else self.present + bool(self.told[self.present].keys() & values.keys())
+        if epoch < self.reached.get(of_file, 0):
+            for number, known in self.told.items():
+                if number >= epoch:
+                    self.told[number] = {name: source for name, source in known.items() if source != of_file}
+        self.present = self.reached[of_file] = epoch
+        told, passed = self.told.setdefault(epoch, {}), self._passed()
         new = not self.rows or epoch > self.rows[-1]["epoch"]
         old = {} if new else next((row for row in reversed(self.rows) if row["epoch"] == epoch), {})
-        if self.told:
-            values = {**{name: old[name] for name in old if name in self.told}, **values}
+        before = told.copy()
+        told |= dict.fromkeys(values, of_file)
+        if before:
+            values = {**{name: old[name] for name in old if name in before}, **values}
             passed += old["seconds"]
-        self.told |= values.keys()
         if old and all(name in old and old[name] == value for name, value in values.items()):
             return False  # told again after a break
         kept = self.rows if new else [row for row in self.rows if row["epoch"] < epoch]
@@ -120,6 +128,9 @@ class Rows:
             raise RunError(f"more than {MOST_ROWS:,} rows or {MOST_MEASURES:,} measures; report once an epoch")
         row: Row = {"epoch": epoch, **values, "seconds": round(passed, 6)}
         kept.append(row)
+        for later in () if new else self.rows:
+            if later["epoch"] > epoch and (names := self.told.get(later["epoch"])):
+                kept.append({name: later[name] for name in later if name in names or name in ("epoch", "seconds")})
         self.rows = kept
         if new:
             append_epoch(self.directory, row)
@@ -129,8 +140,9 @@ class Rows:
 
     def end(self) -> None:
         """Remove the epochs after the last one that the attempt reported: the program has trained fewer this time."""
-        if self.reached is not None and self.rows[-1]["epoch"] > self.reached:
-            self.rows = [row for row in self.rows if row["epoch"] <= self.reached]
+        last = max(self.reached.values(), default=None)
+        if last is not None and self.rows[-1]["epoch"] > last:
+            self.rows = [row for row in self.rows if row["epoch"] <= last]
             write_epochs(self.directory, self.rows)
 
     def last(self) -> dict[str, Any]:

@@ -81,6 +81,18 @@ def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
     ]
 
 
+def test_each_data_set_has_its_own_measures(tmp_path: Path) -> None:
+    experiment = written(tmp_path, BOTH.replace("seeds: 3", "seeds: 1\nmeasures: [macro_f1]"))
+    for index, f1 in enumerate((93.0, 70.0, 94.0)):
+        record(experiment.runs, experiment.variants[index].trials([0])[0], 5.0, test_macro_f1=f1)
+    table = paper(experiment)
+    assert table.titles[6:] == ["Digits, macro F1, %", "CIFAR-10, macro F1, %"]
+    assert [[row[title] for title in ("Network", *table.titles[6:])] for row in texts(table)] == [
+        ["WRN-10-1 (baseline)", "93.00", "70.00"],
+        ["WRN-10-2", "94.00", "–"],
+    ]
+
+
 def test_a_network_that_is_not_on_a_data_set_has_a_dash_there(tmp_path: Path) -> None:
     text = BOTH.replace("net: [WRN-10-1, WRN-10-2]", "net: WRN-10-1\n  - net: WRN-10-2\n    data: cifar10")
     table = paper(recorded(tmp_path, text, {0: [7.0], 1: [30.0], 2: [20.0]}))

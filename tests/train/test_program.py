@@ -91,6 +91,39 @@ sys.exit("torch" in sys.modules or "pandas" in sys.modules)
     assert measures(run(made).epochs()) == [{"epoch": 0, "error": 5}, {"epoch": 1, "error": 4.5, "loss": None}]
 
 
+@pytest.mark.parametrize("ahead", ["file", "output"])
+def test_rows_of_the_file_and_of_the_output_do_not_replace_each_other(tmp_path: Path, ahead: str) -> None:
+    """Which of them is read first is chance: a pipe may hold back what a program printed long before."""
+    code = f"""
+import time
+def tell(part):
+    if part == "file":
+        with open(own + "/metrics.jsonl", "a") as file:
+            file.writelines('{{"epoch": %d, "error": %d}}\\n' % (epoch, 9 - epoch) for epoch in (1, 2, 3))
+    else:
+        for epoch in (1, 2, 3, 4): row(epoch=epoch, loss=epoch)
+        sys.stdout.flush()
+tell("{ahead}"); time.sleep(0.5); tell({{"file": "output", "output": "file"}}["{ahead}"])
+"""
+    wanted = [{"epoch": n, "error": 9 - n, "loss": n} for n in (1, 2, 3)] + [{"epoch": 4, "loss": 4}]
+    record = run(job(tmp_path, code))
+    assert measures(record.epochs()) == wanted and record.measures == {"error": 6, "loss": 4}
+
+
+def test_a_source_that_begins_again_replaces_its_own_rows(tmp_path: Path) -> None:
+    (tmp_path / "trial.json").write_text('{"program": {}}')
+    rows = Rows(tmp_path)
+    for epoch in (1, 2, 3):
+        rows.add({"epoch": epoch, "error": epoch})
+        rows.add({"epoch": epoch, "loss": epoch}, of_file=True)
+    rows.add({"epoch": 2, "error": 9})
+    kept = [{"epoch": 1, "error": 1, "loss": 1}, {"epoch": 2, "error": 9, "loss": 2}, {"epoch": 3, "loss": 3}]
+    assert measures(rows.rows) == measures(read_epochs(tmp_path)) == kept
+    rows.begin()  # another attempt
+    rows.add({"epoch": 2, "loss": 7}, of_file=True)
+    assert measures(rows.rows) == [kept[0], {"epoch": 2, "loss": 7}]
+
+
 def vars_of(made: ProgramJob) -> tuple[Any, ...]:
     return made.runs, made.folder, made.measures, made.decide_by
 
