@@ -182,7 +182,7 @@ def _summed_up(
         if record is None:
             summary.open += 1
         elif record.diverged:
-            cause = f"diverged in epoch {record.result.get('epochs')}"
+            cause = f"diverged within {counted(record.result['epochs'], 'epoch')}"
             summary.diverged.append((labels[trial_id], cause, record.directory / "log.txt"))
     if not summary.exit_code and (summary.open or summary.diverged or summary.unmeasured):
         summary.exit_code = INCOMPLETE

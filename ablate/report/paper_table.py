@@ -79,8 +79,8 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     axes = {id(summary): summary.axes for summary in summaries}
     rows_are = describe_design(shape.designs, _base(summaries, shape.designs), axes)
     costs = _cost_words(analysis, [key for key in style.columns or () if key in MEASURED_COSTS])
-    caption = " ".join(filter(None, [shape.measured(), shape.mark_words(), rows_are, costs]))
     rows = _ordered(analysis, shape, by_recipe, titles)
+    caption = " ".join(filter(None, [shape.measured(), _size_words(rows), shape.mark_words(), rows_are, costs]))
     return shaped_table(
         columns,
         in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
@@ -199,6 +199,13 @@ def _size_columns(summaries: Sequence[Summary]) -> Iterable[ShapedColumn]:
     yield _column(
         "multiply_adds", "Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always"
     )
+
+
+def _size_words(rows: Sequence[_Row]) -> str:
+    """Which sizes are shown where a network has others on another data set, as a sentence; else empty."""
+    sizes = ([(s.variant.data.title, s.variant.counts) for s in row.summaries.values()] for row in rows)
+    of = [several[0][0] for several in sizes if len({(each.parameters, each.multiply_adds) for _, each in several}) > 1]
+    return f"Parameters and multiply-adds are those on {' or '.join(dict.fromkeys(of))}." if of else ""
 
 
 def _cost_columns(analysis: StudyAnalysis) -> Iterable[ShapedColumn]:

@@ -143,7 +143,7 @@ def test_status_names_failures_with_cause_and_log(
 def test_divergence_is_exit_3_and_not_tried_again(ablate: Command, tiny: Path) -> None:
     words = (tiny, "-s", "recipe.lr=100", "-s", "recipe.weight_decay=10", "-s", "seeds=1")
     first = ablate("run", *words)
-    assert first.returncode == 3 and "diverged: WRN-10-0.25-B(3,1) seed 0: diverged in epoch" in first.stderr
+    assert first.returncode == 3 and "diverged: WRN-10-0.25-B(3,1) seed 0: diverged within" in first.stderr
     again = ablate("run", *words)
     assert again.returncode == 3 and "0 trained, 2 recorded before" in again.stderr
     summaries = json.loads(ablate("report", *words, "--json").stdout)["summaries"]

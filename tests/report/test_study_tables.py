@@ -79,6 +79,10 @@ def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
         ("WRN-10-2", "6.00", "20.00"),
         ("WRN-10-1 (baseline)", "7.00", "30.00"),
     ]
+    assert "Parameters and multiply-adds are those on Digits." in table.caption  # which has one channel
+    (tmp_path / "alike").mkdir()
+    alike = BOTH.replace("{name: digits, train_size: 128}", "svhn")  # images as large, and as many classes, as CIFAR-10's
+    assert "Parameters" not in paper(written(tmp_path / "alike", alike)).caption
 
 
 def test_each_data_set_has_its_own_measures(tmp_path: Path) -> None:
