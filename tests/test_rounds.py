@@ -224,7 +224,7 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
 
 
 def test_seeds_that_can_show_no_difference_may_show_that_two_are_equivalent() -> None:
-    """The note says so little, as `equivalent` is claimed of one side at a time, with the whole level."""
+    """So the note is about differences alone. Each of the two tests of `equivalent` has the whole level."""
     rule = Rule(3, 8, margin=1.0)
     (said,) = too_few_seeds(rule, [""] * 2)
     assert said == "note: 8 seeds cannot show a difference in any of 2 comparisons; use seeds.to: 9"

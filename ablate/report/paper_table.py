@@ -80,7 +80,8 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     rows_are = describe_design(shape.designs, _base(summaries, shape.designs), axes)
     costs = _cost_words(analysis, [key for key in style.columns or () if key in MEASURED_COSTS])
     rows = _ordered(analysis, shape, by_recipe, titles)
-    caption = " ".join(filter(None, [shape.measured(), _size_words(rows), shape.mark_words(), rows_are, costs]))
+    sizes = _size_words(rows) if not style.columns or {"parameters", "multiply_adds"} & {*style.columns} else ""
+    caption = " ".join(filter(None, [shape.measured(), sizes, shape.mark_words(), rows_are, costs]))
     return shaped_table(
         columns,
         in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
@@ -310,7 +311,8 @@ def _more_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Sh
 def _measure_title(measure: ShownMeasure, by: Decision, of: str) -> str:
     """The head of a measure's column, such as "Top-5 error, %", with the data set before it; it names held-out images."""
     words = f"{by.split} {measure.words}" if by.split == "validation" or by.once else measure.words
-    return f"{of or words[:1].upper()}{words if of else words[1:]}{f', {measure.unit}' if measure.unit else ''}"
+    title = of + words + (f", {measure.unit}" if measure.unit else "")
+    return title if of else title[:1].upper() + title[1:]
 
 
 def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ShapedColumn]:

@@ -181,7 +181,7 @@ def asked_only(
 
 
 def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
-    """A line for each family in which the most seeds of a rule can show no difference; fewer may do to call two equivalent.
+    """A line for each family in which the most seeds of a rule can show no difference; two may still be equivalent.
 
     Args:
         rule: Of the study.

@@ -168,8 +168,7 @@ def check_enqueued(search: Search, check: CheckValues) -> None:
         try:
             draw_params(search, check, 0, optuna_params(search, values))
         except StudyError as error:
-            named = values_text(values)
-            raise StudyError(f"enqueue: {named}: {error}") from None
+            raise StudyError(f"enqueue: {values_text(values)}: {error}") from None
 
 
 def _draw(distribution: BaseDistribution, random: np.random.RandomState) -> Any:

@@ -237,8 +237,7 @@ def _check_enqueued(tunings: Sequence[Tuning[V]]) -> None:
                 try:
                     one.make(values)
                 except AblateError as error:
-                    named = values_text(values)
-                    raise StudyError(f"tune.enqueue: {named}: {error}") from None
+                    raise StudyError(f"tune.enqueue: {values_text(values)}: {error}") from None
 
 
 def _tenth(tune: Tune, variant: Variant) -> HeldOut:
